@@ -1,0 +1,43 @@
+"""The bytes between DATA and the dot: unstuffed, with CRLF line ends, behind one interface for small and huge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Content(Protocol):
+    """Bytes of a message that can be read as often as wanted."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        ...
+
+    @property
+    def in_memory(self) -> bool:
+        """False when `chunks` reads a file or a database and so must run outside the event loop."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes in order, in pieces of a size that the holder chose (at most about 256 KiB from a file)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryContent:
+    """Content held in memory as the pieces it came in, never joined."""
+
+    parts: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.parts))
+
+    @property
+    def in_memory(self) -> bool:
+        return True
+
+    def chunks(self) -> Iterator[bytes]:
+        return iter(self.parts)
