@@ -109,6 +109,12 @@ def _checked_store(store: str) -> str:
     return store
 
 
+def _checked_retries(retries: tuple[float, ...]) -> tuple[float, ...]:
+    if not retries:
+        raise ValueError('it should be a list with a duration at least, like ["5m", "1h"]')
+    return retries
+
+
 Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -151,7 +157,7 @@ class Listener(Section):
 class DeliverySettings(Section):
     """When deferred mail is tried again, warned about and given up. The last of `retry_after` repeats."""
 
-    retry_after: tuple[Duration, ...] = Field(default=(60.0, 300.0, 900.0, 1800.0, 3600.0), min_length=1)
+    retry_after: Annotated[tuple[Duration, ...], AfterValidator(_checked_retries)] = (60, 300, 900, 1800, 3600)
     warn_after: Duration = 4 * 3600.0
     give_up_after: Duration = 2 * 86400.0
     nameservers: tuple[Nameserver, ...] = ()
