@@ -1,0 +1,70 @@
+"""Connectors and accepted domains; attribution, policy and routing, each answer with its reasons.
+
+Pure: values in, values out. `Organization` is one immutable snapshot; a change makes another.
+"""
+
+from posthouse.organization.attribution import Attribution, Candidates, Peer, Proof, attribute, candidates
+from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, name_matches
+from posthouse.organization.connectors import (
+    AcceptedDomain,
+    ClientCertificateRef,
+    ConnectorSource,
+    ConnectorType,
+    Credential,
+    CredentialKind,
+    DomainType,
+    InboundConnector,
+    MtaStsMode,
+    OutboundConnector,
+    SenderCredential,
+    SmtpDaneMode,
+    Throttle,
+    TlsSettings,
+    TransportKind,
+)
+from posthouse.organization.model import DeliveryOverrides, LimitOverrides, Organization
+from posthouse.organization.policy import (
+    check_mail,
+    check_rcpt,
+    dsn_offered,
+    internal_headers_retained,
+    resolve_postmaster,
+)
+from posthouse.organization.routing import Route, route
+
+__all__ = [
+    "AcceptedDomain",
+    "Attribution",
+    "Candidates",
+    "CertificateVerdict",
+    "ClientCertificateRef",
+    "ConnectorSource",
+    "ConnectorType",
+    "Credential",
+    "CredentialKind",
+    "DeliveryOverrides",
+    "DomainType",
+    "InboundConnector",
+    "LimitOverrides",
+    "MtaStsMode",
+    "Organization",
+    "OutboundConnector",
+    "Peer",
+    "Proof",
+    "Route",
+    "SenderCredential",
+    "SmtpDaneMode",
+    "Throttle",
+    "TlsSettings",
+    "TransportKind",
+    "ValidationStatus",
+    "attribute",
+    "candidates",
+    "check_mail",
+    "check_rcpt",
+    "dsn_offered",
+    "internal_headers_retained",
+    "name_matches",
+    "resolve_postmaster",
+    "route",
+]

@@ -1,0 +1,68 @@
+"""The organization in force: one immutable snapshot, with the look-ups compiled from it on first use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from posthouse.organization.connectors import AcceptedDomain, Credential, InboundConnector, OutboundConnector
+from posthouse.organization.index import InboundIndex, OutboundIndex
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOverrides:
+    """`[delivery]` values set in the organization, in seconds. None: the node's own."""
+
+    retry_after: tuple[float, ...] | None = None
+    warn_after: float | None = None
+    give_up_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOverrides:
+    """`[limits]` values set in the organization, in bytes, seconds and counts; 0 is no limit. None: the node's own."""
+
+    message_size: int | None = None
+    recipients: int | None = None
+    sessions: int | None = None
+    sessions_per_client: int | None = None
+    min_free: int | None = None
+    trace_keep: float | None = None
+
+
+@dataclass(frozen=True)
+class Organization:
+    """Has no slots, because the compiled look-ups are kept with it. `trusted_roots` are PEM texts."""
+
+    accepted_domains: tuple[AcceptedDomain, ...] = ()
+    inbound: tuple[InboundConnector, ...] = ()
+    outbound: tuple[OutboundConnector, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    reject_direct_send: bool = False
+    postmaster_address: str = ""
+    trusted_roots: tuple[str, ...] = ()
+    delivery: DeliveryOverrides = DeliveryOverrides()
+    limits: LimitOverrides = LimitOverrides()
+
+    @cached_property
+    def domain_names(self) -> frozenset[str]:
+        """The names of the accepted domains."""
+        return frozenset(domain.name for domain in self.accepted_domains)
+
+    @cached_property
+    def inbound_index(self) -> InboundIndex:
+        return InboundIndex(self.domain_names, self.inbound)
+
+    @cached_property
+    def outbound_index(self) -> OutboundIndex:
+        return OutboundIndex(self.domain_names, self.outbound)
+
+    @property
+    def has_logins(self) -> bool:
+        """Whether any enabled connector can be proven by a login, so that offering AUTH has a point."""
+        return bool(self.inbound_index.logins)
+
+    def password_hash(self, user: str) -> str | None:
+        """The argon2id hash that a login's password is checked against; None for an unknown user."""
+        login = self.inbound_index.logins.get(user.casefold())
+        return login.credential.password_hash if login else None

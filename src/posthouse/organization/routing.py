@@ -1,0 +1,55 @@
+"""Routing: which outbound connector takes a recipient (DESIGN 8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posthouse.mail.address import parse_address
+from posthouse.organization.index import Exit
+from posthouse.organization.model import Organization, OutboundConnector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """The way that one recipient goes; without a connector there is none."""
+
+    organization: Organization
+    forward_path: str
+    exit: Exit | None
+
+    @property
+    def connector(self) -> OutboundConnector | None:
+        return self.exit.connector if self.exit else None
+
+    @property
+    def has_mailbox(self) -> bool:
+        """False where a `mailbox` connector's Mailboxes don't list the recipient."""
+        return self.exit is None or self.exit.holds(str(parse_address(self.forward_path)).lower())
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return _reasons(self)
+
+
+def route(organization: Organization, forward_path: str) -> Route:
+    """The enabled connector that names the recipient's domain most closely.
+
+    Its domain itself, then AllAcceptedDomains, then `*.` over most labels, then `*`; among equals the first by Name.
+    """
+    domain = parse_address(forward_path).domain
+    return Route(organization, forward_path, organization.outbound_index.table.find(domain))
+
+
+def _reasons(route: Route) -> tuple[str, ...]:
+    connector = route.connector
+    domain = parse_address(route.forward_path).domain
+    if connector is None:
+        return (f"no enabled outbound connector has {domain} in its RecipientDomains, and none is for all domains",)
+    if domain in connector.recipient_domains:
+        why = f"{domain} is in its RecipientDomains"
+    elif connector.all_accepted_domains and domain in route.organization.domain_names:
+        why = f"{domain} is an accepted domain, and it is for AllAcceptedDomains"
+    else:
+        why = f"of all RecipientDomains its own name {domain} most closely"
+    others = len(route.organization.outbound) - 1
+    return (f"{connector.name}: {why}", *((f"{others} other connectors: disabled, or less close",) if others else ()))
