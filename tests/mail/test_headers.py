@@ -68,6 +68,13 @@ def test_split_finds_the_blank_line_behind_any_fields(header: list[bytes], body:
     assert split(block + body) == len(block)
 
 
+@given(st.one_of(fields.map(b"".join), shaped_bytes), st.binary(max_size=20))
+def test_a_cut_header_is_never_taken_for_a_whole_one(block: bytes, body: bytes) -> None:
+    content = block + b"\r\n" + body
+    whole = split(content)
+    assert all(split(content[:cut]) in (cut, whole) for cut in range(len(content)))
+
+
 @pytest.mark.parametrize(
     ("block", "mended"),
     [

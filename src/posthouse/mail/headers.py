@@ -19,9 +19,9 @@ INTERNAL_PREFIXES = (b"X-MS-Exchange-Organization-", b"X-MS-Exchange-CrossPremis
 
 SUBJECT_LENGTH = 255
 
-_NAME = rb"[!-9;-~]++[ \t]*+:"  # ftext (RFC 5322 2.2), and the obsolete space before the colon (4.5)
-_FIRST_FIELD = re.compile(rb"From |" + _NAME)
-_END = re.compile(rb"\n(?![ \t]|" + _NAME + rb")")
+_FIELD = rb"[!-9;-~]++[ \t]*+(?::|\Z)|\r?\Z"  # ftext (RFC 5322 2.2), the obsolete space (4.5); or as far as told
+_FIRST_FIELD = re.compile(rb"From |" + _FIELD)
+_END = re.compile(rb"\n(?![ \t]|" + _FIELD + rb")")
 _MBOX_LINE = re.compile(rb"From [^\n]*+\n")
 _VALUE = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"
 _SURVEYED = re.compile(rb"\n(?i:(received|date|message-id|from|subject)[ \t]*+:)(" + _VALUE + rb")")
@@ -50,10 +50,11 @@ class HeaderFacts:
 
 
 def split(content: bytes) -> int:
-    """The offset just past the header and its blank line; the whole length where there is no body.
+    """The offset just past the header and its blank line; the whole length where there is no body (yet).
 
-    The header also ends before the first line that is neither a field nor a folded one, as most readers see it;
-    such a header, or none at all, has no blank line: see `well_formed`.
+    The content may be cut anywhere: the offset is that of the whole content, or the whole length while that isn't
+    known. The header also ends before the first line that is neither a field nor a folded one, as most readers see
+    it; such a header, or none at all, has no blank line: see `well_formed`.
     """
     if content.startswith(b"\r\n"):
         return 2
