@@ -22,7 +22,9 @@ from posthouse.organization.connectors import (
     TlsSettings,
     TransportKind,
 )
+from posthouse.organization.document import OrganizationError, from_document, to_document
 from posthouse.organization.model import DeliveryOverrides, LimitOverrides, Organization
+from posthouse.organization.notices import notices
 from posthouse.organization.policy import (
     check_mail,
     check_rcpt,
@@ -31,8 +33,11 @@ from posthouse.organization.policy import (
     resolve_postmaster,
 )
 from posthouse.organization.routing import Route, route
+from posthouse.organization.spelling import CMDLET_SPELLING, SNAKE_SPELLING, to_json
 
 __all__ = [
+    "CMDLET_SPELLING",
+    "SNAKE_SPELLING",
     "AcceptedDomain",
     "Attribution",
     "Candidates",
@@ -48,6 +53,7 @@ __all__ = [
     "LimitOverrides",
     "MtaStsMode",
     "Organization",
+    "OrganizationError",
     "OutboundConnector",
     "Peer",
     "Proof",
@@ -63,8 +69,12 @@ __all__ = [
     "check_mail",
     "check_rcpt",
     "dsn_offered",
+    "from_document",
     "internal_headers_retained",
     "name_matches",
+    "notices",
     "resolve_postmaster",
     "route",
+    "to_document",
+    "to_json",
 ]

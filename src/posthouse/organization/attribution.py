@@ -147,11 +147,11 @@ def _reasons(attribution: Attribution) -> tuple[str, ...]:
     lines = [_matched(attribution, candidate) for candidate in found]
     misses = len(attribution.candidates.organization.inbound) - len(found)
     if found:
-        return (*lines, *([f"{misses} other connectors: not proven"] if misses else ()))
+        return (*lines, f"{misses} other inbound connectors: not proven") if misses else tuple(lines)
     told = attribution.candidates.organization.inbound[:MISSES_TOLD]
     lines = [f"{connector.name}: {_miss(attribution.candidates, connector)}" for connector in told]
     if misses > len(told):
-        lines.append(f"{misses - len(told)} more connectors: not proven either")
+        lines.append(f"{misses - len(told)} more inbound connectors: not proven either")
     return tuple(lines or ("there is no inbound connector",))
 
 

@@ -128,7 +128,8 @@ def _denial(attribution: Attribution, reverse_path: str) -> str:
     if not reverse_path:
         return "the null reverse-path relays by a login, or a certificate of an accepted domain, only"
     domain = _printable(domain_of(reverse_path))
-    if not attribution.admitted:
+    chosen = attribution.chosen
+    if chosen and not attribution.admitted and not chosen.sender.names_any_domain:
         return f"sender domain {domain} is not in the connector's SenderDomains"
     return f"sender domain {domain} is not an accepted domain"
 

@@ -1,0 +1,122 @@
+"""What must hold between values: each check yields the problems of one item, or of the organization, as `key: text`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from posthouse.mail import domain_of
+from posthouse.organization.connectors import (
+    Credential,
+    CredentialKind,
+    InboundConnector,
+    OutboundConnector,
+    TlsSettings,
+    TransportKind,
+)
+from posthouse.organization.model import Organization
+
+_NEEDED: dict[CredentialKind, tuple[str, ...]] = {
+    CredentialKind.BASIC: ("user", "secret"),
+    CredentialKind.CLIENT_CREDENTIALS: ("tenant", "client_id", "user"),
+    CredentialKind.DEVICE_CODE: ("tenant", "client_id", "user"),
+    CredentialKind.MANAGED_IDENTITY: ("user",),
+}
+
+_SMTP_ONLY = (
+    "use_mx_record",
+    "smart_hosts",
+    "port",
+    "source_address",
+    "tls_settings",
+    "tls_domain",
+    "client_certificate",
+    "credential",
+)
+
+
+def check_inbound(connector: InboundConnector) -> Iterator[str]:
+    if not connector.sender_domains:
+        yield 'sender_domains: it is empty; write ["*"] or the domains'
+    if connector.restrict_domains_to_ip_addresses and not connector.sender_ip_addresses:
+        yield "restrict_domains_to_ip_addresses: it needs sender_ip_addresses; name them, or set it to false"
+    if connector.restrict_domains_to_certificate and not connector.tls_sender_certificate_name:
+        yield "restrict_domains_to_certificate: it needs tls_sender_certificate_name; set that, or set this to false"
+    if connector.treat_messages_as_internal and connector.cloud_services_mail_enabled:
+        yield "treat_messages_as_internal: it excludes cloud_services_mail_enabled; set one of them to false"
+    if connector.treat_messages_as_internal and not connector.is_on_premises:
+        yield "treat_messages_as_internal: it needs connector_type OnPremises"
+
+
+def check_outbound(connector: OutboundConnector) -> Iterator[str]:
+    yield from _check_mailbox(connector) if connector.transport is TransportKind.MAILBOX else _check_smtp(connector)
+
+
+def _check_smtp(connector: OutboundConnector) -> Iterator[str]:
+    if connector.mailboxes:
+        yield 'mailboxes: they are for transport "mailbox"; remove them, or set transport'
+    if not connector.use_mx_record and not connector.smart_hosts:
+        yield "smart_hosts: neither smart_hosts nor use_mx_record say where to deliver; set one of them"
+    if connector.use_mx_record and connector.smart_hosts:
+        yield "use_mx_record: it excludes smart_hosts; set it to false, or remove them"
+    if connector.tls_domain and connector.tls_settings is not TlsSettings.DOMAIN_VALIDATION:
+        yield f"tls_domain: it needs tls_settings DomainValidation, not {connector.tls_settings}"
+
+
+def _check_mailbox(connector: OutboundConnector) -> Iterator[str]:
+    if not connector.mailboxes:
+        yield 'mailboxes: it is empty; write the addresses that exist, or ["*"]'
+    default = OutboundConnector(connector.name)
+    for key in _SMTP_ONLY:
+        if getattr(connector, key) != getattr(default, key):
+            yield f'{key}: it is for transport "smtp"; remove it'
+
+
+def check_credential(credential: Credential) -> Iterator[str]:
+    for key in _NEEDED[credential.kind]:
+        if not getattr(credential, key):
+            yield f"{key}: kind {credential.kind} needs it"
+    if credential.kind is CredentialKind.CLIENT_CREDENTIALS and not (credential.secret or credential.certificate):
+        yield "secret: kind client_credentials needs a secret or a certificate"
+
+
+def check_organization(organization: Organization) -> Iterator[str]:
+    """What concerns several items; each line names the item first."""
+    domains = organization.domain_names
+    address = organization.postmaster_address
+    if address and domain_of(address) not in domains:
+        yield f'postmaster_address: "{address}" is in no accepted domain; write an address of your own'
+    for connector in organization.inbound:
+        for domain in connector.associated_accepted_domains:
+            if domain not in domains:
+                yield (
+                    f'inbound_connector "{connector.name}": associated_accepted_domains: '
+                    f'"{domain}" is no accepted domain; add it as accepted_domain, or remove it'
+                )
+    yield from _check_logins(organization.inbound)
+    yield from _check_credentials(organization)
+
+
+def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
+    """A login names its connector, so it may belong to one only."""
+    owners: dict[str, str] = {}
+    for connector in connectors:
+        for credential in connector.sender_credentials:
+            owner = owners.setdefault(credential.user.casefold(), connector.name)
+            if owner != connector.name:
+                yield (
+                    f'inbound_connector "{connector.name}": sender_credentials: user "{credential.user}" '
+                    f'belongs to "{owner}" already; choose another'
+                )
+
+
+def _check_credentials(organization: Organization) -> Iterator[str]:
+    kinds = {credential.name.casefold(): credential.kind for credential in organization.credentials}
+    for connector in organization.outbound:
+        if not connector.credential:
+            continue
+        label = f'outbound_connector "{connector.name}": credential: "{connector.credential}"'
+        kind = kinds.get(connector.credential.casefold())
+        if kind is None:
+            yield f"{label} is no credential; add it as credential, or correct the name"
+        elif kind is not CredentialKind.BASIC:
+            yield f"{label} is of kind {kind}, which this version can't sign in with; use kind password"

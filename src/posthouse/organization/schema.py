@@ -1,0 +1,136 @@
+"""Which keys a document has, and the reader of each. A key is the field of the dataclass it is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from posthouse.organization import fields
+from posthouse.organization.connectors import (
+    AcceptedDomain,
+    ClientCertificateRef,
+    ConnectorSource,
+    ConnectorType,
+    Credential,
+    CredentialKind,
+    DomainType,
+    InboundConnector,
+    MtaStsMode,
+    OutboundConnector,
+    SenderCredential,
+    SmtpDaneMode,
+    Throttle,
+    TlsSettings,
+    TransportKind,
+)
+from posthouse.organization.fields import Invalid, Reader, boolean, one_of, optional, several, table, text, whole
+from posthouse.organization.model import DeliveryOverrides, LimitOverrides
+
+COUNT = 1_000_000_000
+
+
+def transport(value: object) -> TransportKind:
+    if value == "graph":
+        raise Invalid('"graph" is not available in this version; write smtp or mailbox')
+    return one_of(TransportKind)(value)
+
+
+CERTIFICATE: Reader[ClientCertificateRef] = table(
+    ClientCertificateRef, {"secret": text, "thumbprint": fields.thumbprint}
+)
+
+ACCEPTED_DOMAIN: Mapping[str, Reader[Any]] = {"name": fields.domain, "type": one_of(DomainType)}
+
+CONNECTOR: Mapping[str, Reader[Any]] = {
+    "name": fields.name,
+    "comment": text,
+    "enabled": boolean,
+    "connector_type": one_of(ConnectorType),
+    "connector_source": one_of(ConnectorSource),
+}
+
+INBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
+    **CONNECTOR,
+    "sender_domains": several(fields.domain_pattern),
+    "sender_ip_addresses": several(fields.network),
+    "restrict_domains_to_ip_addresses": boolean,
+    "restrict_domains_to_certificate": boolean,
+    "require_tls": boolean,
+    "tls_sender_certificate_name": optional(fields.wildcard_domain, ""),
+    "associated_accepted_domains": several(fields.domain),
+    "cloud_services_mail_enabled": boolean,
+    "treat_messages_as_internal": boolean,
+    "ef_skip_last_ip": boolean,
+    "ef_skip_ips": several(fields.network),
+    "sender_credentials": several(
+        table(SenderCredential, {"user": fields.user, "password_hash": fields.password_hash})
+    ),
+    "rate_limit": whole(1, COUNT),
+    "rewrite_from": optional(fields.mail_address, ""),
+}
+
+OUTBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
+    **CONNECTOR,
+    "recipient_domains": several(fields.domain_pattern),
+    "all_accepted_domains": boolean,
+    "transport": transport,
+    "use_mx_record": boolean,
+    "smart_hosts": several(fields.host),
+    "port": whole(1, 65535),
+    "source_address": optional(fields.ip_address, ""),
+    "tls_settings": one_of(TlsSettings),
+    "tls_domain": optional(fields.wildcard_domain, ""),
+    "client_certificate": CERTIFICATE,
+    "credential": text,
+    "throttle": table(
+        Throttle,
+        dict.fromkeys(("messages_per_minute", "recipients_per_day", "connections"), whole(1, COUNT)),
+    ),
+    "mailboxes": several(fields.mailbox),
+    "mta_sts_mode": one_of(MtaStsMode),
+    "smtp_dane_mode": one_of(SmtpDaneMode),
+    "sender_rewriting_enabled": boolean,
+    "test_mode": boolean,
+}
+
+CREDENTIAL: Mapping[str, Reader[Any]] = {
+    "name": fields.name,
+    "kind": one_of(CredentialKind),
+    "user": text,
+    "secret": text,
+    "tenant": text,
+    "client_id": text,
+    "certificate": CERTIFICATE,
+    "authority": text,
+}
+
+DELIVERY: Mapping[str, Reader[Any]] = {
+    "retry_after": fields.retry_intervals,
+    "warn_after": fields.interval,
+    "give_up_after": fields.interval,
+}
+
+LIMITS: Mapping[str, Reader[Any]] = {
+    "message_size": fields.size,
+    "recipients": whole(0, COUNT),
+    "sessions": whole(0, COUNT),
+    "sessions_per_client": whole(0, COUNT),
+    "min_free": fields.size,
+    "trace_keep": fields.duration,
+}
+
+SETTINGS: Mapping[str, Reader[Any]] = {
+    "reject_direct_send": boolean,
+    "postmaster_address": optional(fields.mail_address, ""),
+    "trusted_roots": several(fields.certificate_text),
+    "delivery": table(DeliveryOverrides, DELIVERY),
+    "limits": table(LimitOverrides, LIMITS),
+}
+
+ITEMS: Mapping[str, tuple[type, Mapping[str, Reader[Any]]]] = {
+    "accepted_domain": (AcceptedDomain, ACCEPTED_DOMAIN),
+    "inbound_connector": (InboundConnector, INBOUND_CONNECTOR),
+    "outbound_connector": (OutboundConnector, OUTBOUND_CONNECTOR),
+    "credential": (Credential, CREDENTIAL),
+}
+"""The lists of tables in a document."""
