@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from posthouse.organization import rules
 from posthouse.organization.connectors import Network, TransportKind
-from posthouse.organization.fields import Invalid, Reader, read_keys, shown, table
+from posthouse.organization.fields import Invalid, read_keys, shown
 from posthouse.organization.model import Organization
 from posthouse.organization.schema import ITEMS, SETTINGS
 
@@ -55,7 +55,7 @@ def from_document(document: Mapping[str, Any]) -> Organization:
 
 
 def to_document(organization: Organization) -> Document:
-    """The document that `from_document` reads back as the same organization. Most of what has its default is left out."""
+    """The document that `from_document` reads back as the same organization, most defaults left out."""
     document = _written_keys(organization)
     return {
         **{key: value for key, value in document.items() if key not in _FIELDS.values()},
@@ -89,9 +89,7 @@ def _label(key: str, number: int, item: object) -> str:
 
 
 def _read_item(key: str, item: object) -> Any:
-    cls, fields = ITEMS[key]
-    read: Reader[Any] = table(cls, fields)
-    value = read(_with_destination(item) if key == "outbound_connector" else item)
+    value = ITEMS[key](_with_destination(item) if key == "outbound_connector" else item)
     if key in _CHECKS and (texts := list(_CHECKS[key](value))):
         raise Invalid(*texts)
     return value

@@ -127,10 +127,10 @@ SETTINGS: Mapping[str, Reader[Any]] = {
     "limits": table(LimitOverrides, LIMITS),
 }
 
-ITEMS: Mapping[str, tuple[type, Mapping[str, Reader[Any]]]] = {
-    "accepted_domain": (AcceptedDomain, ACCEPTED_DOMAIN),
-    "inbound_connector": (InboundConnector, INBOUND_CONNECTOR),
-    "outbound_connector": (OutboundConnector, OUTBOUND_CONNECTOR),
-    "credential": (Credential, CREDENTIAL),
+ITEMS: Mapping[str, Reader[Any]] = {
+    "accepted_domain": table(AcceptedDomain, ACCEPTED_DOMAIN),
+    "inbound_connector": table(InboundConnector, INBOUND_CONNECTOR),
+    "outbound_connector": table(OutboundConnector, OUTBOUND_CONNECTOR),
+    "credential": table(Credential, CREDENTIAL),
 }
 """The lists of tables in a document."""
