@@ -15,6 +15,7 @@ from posthouse.smtp.client import (
     StartTlsDone,
     TransactionDone,
 )
+from posthouse.smtp.events import NEED_DATA
 from posthouse.smtp.replies import ProtocolError
 from posthouse.smtp.transfer import Step
 
@@ -35,7 +36,7 @@ def connected(*keywords: str) -> ClientEngine:
 def answer(engine: ClientEngine, *lines: str) -> list[object]:
     engine.receive("".join(f"{line}\r\n" for line in lines).encode())
     events = []
-    while (event := engine.next_event()) is not None:
+    while (event := engine.next_event()) is not NEED_DATA:
         events.append(event)
     return events
 

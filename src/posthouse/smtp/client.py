@@ -18,6 +18,7 @@ from typing import Final
 
 from posthouse.mail import Envelope, Refused, Reply
 from posthouse.smtp.authentication import Exchange
+from posthouse.smtp.events import NEED_DATA, NeedData
 from posthouse.smtp.extensions import PeerExtensions
 from posthouse.smtp.replies import ProtocolError, ReplyParser
 from posthouse.smtp.transfer import Step, Transfer, command_line, mail_command, rcpt_command, stuff
@@ -105,6 +106,11 @@ class ClientEngine:
         """The oldest thing that is unanswered."""
         return self._awaited[0] if self._awaited else None
 
+    @property
+    def unanswered(self) -> int:
+        """How many commands are in flight."""
+        return len(self._awaited)
+
     def data_to_send(self) -> bytes:
         """Take what is queued."""
         out, self._out = self._out, []
@@ -113,8 +119,8 @@ class ClientEngine:
     def receive(self, data: bytes) -> None:
         self._parser.feed(data)
 
-    def next_event(self) -> ClientEvent | None:
-        """What happened next, or None when more bytes are needed. Raises `ProtocolError`, which ends the session."""
+    def next_event(self) -> ClientEvent | NeedData:
+        """What happened next, or `NEED_DATA`. Raises `ProtocolError`, which ends the session."""
         try:
             while (reply := self._parser.next_reply()) is not None:
                 event = self._take(reply)
@@ -123,7 +129,7 @@ class ClientEngine:
         except ProtocolError:
             self.closing = True
             raise
-        return None
+        return NEED_DATA
 
     def hello(self) -> None:
         self._command(Step.EHLO, f"EHLO {self._helo_name}")

@@ -1,0 +1,96 @@
+"""Opening a session with a host: connect, greeting, EHLO, and TLS as far as the connector wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from posthouse.mail import Reply
+from posthouse.net.certificates import Identity
+from posthouse.net.tls import ClientContext, TlsSession
+from posthouse.net.verification import Verifier
+from posthouse.organization import OutboundConnector, TlsSettings
+from posthouse.transports.connection import Connection, SessionFailed, Timeouts, TlsFailed
+from posthouse.transports.hosts import Host
+
+
+class Dialler:
+    """Opens sessions for one outbound connector."""
+
+    def __init__(
+        self,
+        connector: OutboundConnector,
+        *,
+        helo_name: str,
+        client_identity: Identity | None,
+        trusted_roots: Sequence[str],
+        timeouts: Timeouts,
+    ) -> None:
+        settings = connector.tls_settings
+        self._port = connector.port
+        self._source = (connector.source_address, 0) if connector.source_address else None
+        self._helo_name = helo_name
+        self._timeouts = timeouts
+        self._requires_tls = settings is not TlsSettings.OPPORTUNISTIC
+        self._context = ClientContext(
+            client_identity, "intermediate", Verifier(trusted_roots), settings, connector.tls_domain
+        )
+
+    async def dial(self, host: Host) -> Connection:
+        """A session ready for its first transaction. Raises `SessionFailed`.
+
+        Opportunistic TLS that fails is worth no more than none: the same host is called again in plain text.
+        """
+        try:
+            return await self._open(host, try_tls=True)
+        except TlsFailed:
+            if self._requires_tls:
+                raise
+        return await self._open(host, try_tls=False)
+
+    async def _open(self, host: Host, *, try_tls: bool) -> Connection:
+        connection = await self._connect(host)
+        try:
+            self._require(await connection.greet(), connection)
+            self._require(await connection.hello(), connection)
+            if try_tls:
+                await self._secure(connection, host)
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def _connect(self, host: Host) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._timeouts.connect):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(host.name, host.ip, self._helo_name, self._timeouts),
+                    host.ip,
+                    self._port,
+                    local_addr=self._source,
+                )
+        except TimeoutError:
+            raise self._unreachable(host, "no answer") from None
+        except OSError as error:
+            raise self._unreachable(host, error.strerror or str(error)) from None
+        return connection
+
+    def _unreachable(self, host: Host, reason: str) -> SessionFailed:
+        return SessionFailed(Reply(451, "4.4.1", f"{host.name} [{host.ip}]:{self._port}: {reason}"))
+
+    async def _secure(self, connection: Connection, host: Host) -> None:
+        if not connection.extensions.starttls:
+            if self._requires_tls:
+                reply = Reply(451, "4.7.4", f"{connection.name} does not offer STARTTLS, which the connector requires")
+                raise TlsFailed(reply, connection.remote)
+            return
+        reply = await connection.starttls(TlsSession(self._context, host.name))
+        if reply.is_positive:
+            self._require(await connection.hello(), connection)
+        elif self._requires_tls:
+            raise TlsFailed(reply, connection.remote)
+
+    def _require(self, reply: Reply, connection: Connection) -> None:
+        if not reply.is_positive:
+            raise SessionFailed(reply, connection.remote)
