@@ -1,0 +1,1 @@
+"""Facts from outside: names and addresses (dns), certificates, and encrypted sessions (tls)."""
