@@ -1,0 +1,1 @@
+"""The running relay: supervisor, worker, listener, session, scheduler, delivery."""

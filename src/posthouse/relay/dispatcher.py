@@ -1,0 +1,148 @@
+"""From a leased message to its transports: routed, queued by destination, delivered in lanes, settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from posthouse import observe
+from posthouse.mail import Delivery, Message, Outcome, Reply, Status
+from posthouse.organization import Organization, route
+from posthouse.relay.settling import OpenLease, Settler
+from posthouse.spool import Lease, Pending
+from posthouse.transports import Transport
+
+LANES = 10
+"""Deliveries at once to one destination in one worker, where the connector doesn't say."""
+
+NOWHERE = ("", "")
+"""In the place of connector and destination: nothing takes mail for the recipient."""
+
+NO_ROUTE = Reply(550, "5.4.4", "No outbound connector takes mail for this domain")
+TRANSPORT_BROKE = Reply(451, "4.3.0", "Internal error of the transport; the log says more")
+
+log = observe.logger
+
+
+class Dispatcher:
+    """Holds what this worker has leased until it is settled."""
+
+    def __init__(
+        self,
+        *,
+        organization: Callable[[], Organization],
+        transport: Callable[[str], Transport | None],
+        settler: Settler,
+        clock: Callable[[], float],
+    ) -> None:
+        self._organization = organization
+        self._transport = transport
+        self._settler = settler
+        self._clock = clock
+        self._lanes: dict[tuple[str, str], Lanes] = {}
+        self._draining = False
+
+    def take_fresh(self, message: Message) -> None:
+        """Take a message just accepted: none of its recipients has been tried."""
+        count = len(message.envelope.recipients)
+        self.take(Lease(message, tuple(Pending(index, 0, None, False) for index in range(count))))
+
+    def take(self, lease: Lease) -> None:
+        """Route each recipient and queue a delivery for each destination."""
+        message = lease.message
+        organization = self._organization()
+        groups: dict[tuple[str, str], list[int]] = {}
+        for pending in lease.recipients:
+            forward_path = message.envelope.recipients[pending.index].forward_path
+            connector = route(organization, forward_path).connector
+            transport = self._transport(connector.name) if connector else None
+            key = (connector.name, transport.destination(forward_path)) if connector and transport else NOWHERE
+            groups.setdefault(key, []).append(pending.index)
+        held = OpenLease(lease, deliveries=len(groups))
+        for key, recipients in groups.items():
+            self._put(organization, held, Delivery(message, tuple(recipients), *key))
+
+    def drain(self) -> None:
+        """Start nothing more; what is queued stays leased until the store gives it back."""
+        self._draining = True
+        for lanes in self._lanes.values():
+            lanes.queue.clear()
+
+    async def drained(self) -> None:
+        """Wait for the deliveries that are on their way."""
+        tasks = [task for lanes in self._lanes.values() for task in lanes.tasks]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _put(self, organization: Organization, held: OpenLease, delivery: Delivery) -> None:
+        if self._draining:
+            return
+        key = (delivery.connector, delivery.destination)
+        lanes = self._lanes.get(key)
+        if lanes is None:
+            lanes = self._lanes[key] = Lanes(_lane_limit(organization, delivery.connector))
+        lanes.queue.append((held, delivery))
+        if len(lanes.tasks) < lanes.limit:
+            task = asyncio.get_running_loop().create_task(self._work(key, lanes))
+            lanes.tasks.add(task)
+
+    async def _work(self, key: tuple[str, str], lanes: Lanes) -> None:
+        """One lane: deliver until the queue is empty."""
+        try:
+            while lanes.queue:
+                held, delivery = lanes.queue.popleft()
+                outcomes = await self._attempt(delivery)
+                await self._settler.settle(held, delivery, outcomes)
+                if _is_unreachable(outcomes):
+                    await self._defer_waiting(lanes, outcomes[0])
+        finally:
+            task = asyncio.current_task()
+            assert task is not None
+            lanes.tasks.discard(task)
+            if not lanes.tasks and not lanes.queue:
+                self._lanes.pop(key, None)
+
+    async def _attempt(self, delivery: Delivery) -> Sequence[Outcome]:
+        if not delivery.connector:
+            return self._all(delivery, Status.FAILED, NO_ROUTE)
+        transport = self._transport(delivery.connector)
+        if transport is None:  # the connector was removed meanwhile: route anew at the next attempt
+            return self._all(delivery, Status.DEFERRED, Reply(451, "4.4.4", "The outbound connector is gone"))
+        try:
+            return await transport.deliver(delivery)
+        except Exception as error:  # noqa: BLE001 - a defect in one transport must not lose mail or stop the lane
+            log.error("transport broke", id=delivery.message.id, connector=delivery.connector, error=repr(error))
+            return self._all(delivery, Status.DEFERRED, TRANSPORT_BROKE)
+
+    async def _defer_waiting(self, lanes: Lanes, cause: Outcome) -> None:
+        """What waits behind a destination that nobody answers at would only wait longer: it gets the same outcome."""
+        waiting, lanes.queue = lanes.queue, deque()
+        for held, delivery in waiting:
+            await self._settler.settle(held, delivery, self._all(delivery, Status.DEFERRED, cause.reply))
+
+    def _all(self, delivery: Delivery, status: Status, reply: Reply) -> Sequence[Outcome]:
+        now = self._clock()
+        return [Outcome(recipient, status, reply, "", now) for recipient in delivery.recipients]
+
+
+class Lanes:
+    """The queue of one destination and the tasks that work it off."""
+
+    __slots__ = ("limit", "queue", "tasks")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.queue: deque[tuple[OpenLease, Delivery]] = deque()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+
+def _lane_limit(organization: Organization, connector: str) -> int:
+    """Throttle.connections holds for all workers together, so each gets its part."""
+    found = next((outbound for outbound in organization.outbound if outbound.name == connector), None)
+    return (found.throttle.connections if found else None) or LANES
+
+
+def _is_unreachable(outcomes: Sequence[Outcome]) -> bool:
+    """Deferred without any host having spoken."""
+    return bool(outcomes) and all(outcome.status is Status.DEFERRED and not outcome.remote for outcome in outcomes)

@@ -1,0 +1,183 @@
+"""What follows from an attempt's outcomes: the next try, giving up, the DSNs, and the record of all in one step."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from posthouse import observe
+from posthouse.mail import Client, Delivery, MemoryContent, Message, Outcome, Reply, Status, domain_of
+from posthouse.mail.dsn import DsnKind, compose, due, returns_content
+from posthouse.mail.headers import split, survey
+from posthouse.relay.budget import Budget
+from posthouse.relay.in_force import InForce
+from posthouse.spool import Event, EventKind, Lease, NewMessage, Origin, Pending, Settlement, Spool
+
+log = observe.logger
+
+
+@dataclass(slots=True)
+class OpenLease:
+    """A lease in this worker's hands. `deliveries` are those of it that are still to be settled."""
+
+    lease: Lease
+    deliveries: int
+
+    def pending(self, recipient: int) -> Pending:
+        return next(pending for pending in self.lease.recipients if pending.index == recipient)
+
+
+class Settler:
+    """Turns outcomes into settlements. The budget is released with a lease's last delivery."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        budget: Budget,
+        in_force: Callable[[], InForce],
+        hostname: str,
+        new_id: Callable[[], str],
+        clock: Callable[[], float],
+        take: Callable[[Message], None],
+    ) -> None:
+        self._spool = spool
+        self._budget = budget
+        self._in_force = in_force
+        self._hostname = hostname
+        self._new_id = new_id
+        self._clock = clock
+        self._take = take
+
+    async def settle(self, held: OpenLease, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
+        """Record what became of a delivery, with the DSNs that it calls for, in one settlement."""
+        now = self._clock()
+        message = delivery.message
+        retry_at: dict[int, float] = {}
+        settled = tuple(self._judged(held, outcome, now, retry_at) for outcome in outcomes)
+        reports = self._reports(held, settled, now)
+        settlement = Settlement(
+            message.id, settled, retry_at, connector=delivery.connector, destination=delivery.destination
+        )
+        if not reports:
+            self._spool.settle(settlement)
+        elif self._is_backscatter(message):
+            suppressed = Event(now, EventKind.DSN_SUPPRESSED, "the reverse-path is not ours and no connector matched")
+            self._spool.settle(replace(settlement, events=(suppressed,)))
+        else:
+            await self._settle_with_dsns(settlement, message, reports, now)
+        self._log(delivery, settled, now)
+        held.deliveries -= 1
+        if held.deliveries == 0:
+            self._budget.release(message.content)
+
+    def _judged(self, held: OpenLease, outcome: Outcome, now: float, retry_at: dict[int, float]) -> Outcome:
+        """A deferred outcome gets its next try, or becomes a failure when there is to be none."""
+        if outcome.status is not Status.DEFERRED:
+            return outcome
+        schedule = self._in_force().schedule
+        received_at = held.lease.message.received_at
+        attempts = held.pending(outcome.recipient).attempts + 1
+        at = schedule.next_attempt(attempts=attempts, now=now, chance=random.random())  # noqa: S311 - jitter
+        if schedule.is_hopeless(received_at=received_at, next_attempt=at):
+            reply = Reply(550, "5.4.7", f"Delivery time expired; the last answer was: {outcome.reply}")
+            return replace(outcome, status=Status.FAILED, reply=reply)
+        retry_at[outcome.recipient] = at
+        return outcome
+
+    def _reports(self, held: OpenLease, settled: Sequence[Outcome], now: float) -> dict[DsnKind, tuple[Outcome, ...]]:
+        """The outcomes that the sender is to be told of."""
+        message = held.lease.message
+        is_late = self._in_force().schedule.is_late(received_at=message.received_at, now=now)
+        reports: dict[DsnKind, tuple[Outcome, ...]] = {}
+        for kind in DsnKind:
+            about = due(message.envelope, settled, kind)
+            if kind is DsnKind.DELAYED:
+                about = tuple(o for o in about if is_late and not held.pending(o.recipient).delay_warned)
+            if about:
+                reports[kind] = about
+        return reports
+
+    def _is_backscatter(self, message: Message) -> bool:
+        """A DSN for what came without a connector goes to our own people only: a stranger's sender may be forged."""
+        organization = self._in_force().organization
+        return message.connector is None and domain_of(message.envelope.reverse_path) not in organization.domain_names
+
+    async def _settle_with_dsns(
+        self, settlement: Settlement, message: Message, reports: dict[DsnKind, tuple[Outcome, ...]], now: float
+    ) -> None:
+        dsns = tuple([await self._dsn(message, kind, about, now) for kind, about in reports.items()])
+        events = tuple(
+            Event(now, EventKind.DSN_SENT, f"{kind}: {dsn.message.id}", outcome.recipient)
+            for (kind, about), dsn in zip(reports.items(), dsns, strict=True)
+            for outcome in about
+        )
+        warned = tuple(outcome.recipient for outcome in reports.get(DsnKind.DELAYED, ()))
+
+        def hand_over(error: BaseException | None) -> None:
+            for dsn in dsns:
+                if error is None and dsn.leased:
+                    self._take(dsn.message)
+
+        self._spool.settle(replace(settlement, dsns=dsns, events=events, warned=warned), hand_over)
+
+    async def _dsn(self, message: Message, kind: DsnKind, about: Sequence[Outcome], now: float) -> NewMessage:
+        returned = await self._returned(message, kind)
+        dsn_id = self._new_id()
+        envelope, content = compose(
+            message,
+            about,
+            kind=kind,
+            dsn_id=dsn_id,
+            hostname=self._hostname,
+            at=now,
+            retry_until=message.received_at + self._in_force().schedule.give_up_after,
+            returned=returned,
+        )
+        facts = survey(content[: split(content)], self._hostname)
+        body = MemoryContent((content,))
+        dsn = Message(dsn_id, now, envelope, body, None, Client(""))
+        leased = self._budget.reserve(body)
+        return NewMessage(dsn, facts.subject, facts.message_id, f"DSN for {message.id}", Origin.DSN, leased=leased)
+
+    async def _returned(self, message: Message, kind: DsnKind) -> bytes:
+        """What the DSN quotes: the whole content, or what holds its header."""
+        content = message.content
+        whole = returns_content(message, kind)
+
+        def read() -> bytes:
+            return b"".join(content.chunks()) if whole else _head(message)
+
+        return read() if content.in_memory else await asyncio.to_thread(read)
+
+    def _log(self, delivery: Delivery, settled: Sequence[Outcome], now: float) -> None:
+        """The one line that a message is logged with, a line more for each further delivery or attempt."""
+        message = delivery.message
+        for status in Status:
+            matching = [outcome for outcome in settled if outcome.status is status]
+            if matching:
+                log.info(
+                    str(status),
+                    id=message.id,
+                    client=message.client.ip,
+                    connector=message.connector or "",
+                    sender=message.envelope.reverse_path,
+                    recipients=len(matching),
+                    size=message.size,
+                    exit=delivery.connector,
+                    remote=matching[0].remote,
+                    seconds=round(now - message.received_at, 3),
+                    reply=str(matching[0].reply),
+                )
+
+
+def _head(message: Message) -> bytes:
+    """The first pieces of the content, up to the end of its header."""
+    head = b""
+    for chunk in message.content.chunks():
+        head += chunk
+        if split(head) < len(head):
+            break
+    return head

@@ -1,0 +1,175 @@
+"""`posthouse serve`: starts the workers, replaces those that die or hang, and ends them in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+from posthouse import observe
+from posthouse.relay import worker
+from posthouse.relay.census import Census
+from posthouse.relay.house import hold_data_dir, node_name
+from posthouse.relay.listener import identity_file, reserve_address
+from posthouse.settings import Settings
+from posthouse.spool import Workers, open_store
+
+DRAIN_SECONDS = 30.0
+_HANG_SECONDS = 30.0
+_RESTART_PAUSE = 1.0
+
+log = observe.logger
+
+
+def serve(settings: Settings) -> int:
+    """Run the relay in the foreground until SIGTERM or SIGINT. Returns the exit status: 1 if it never got ready.
+
+    Raises `StartError` with one line for the user when the data directory, the store or a port can't be had.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(hold_data_dir(settings.data_dir))
+        node = node_name(settings.data_dir)
+        with closing(open_store(settings.store_url, settings.data_dir)) as store:
+            Workers(store).void_node(node)
+        for listener in settings.listener:
+            identity_file(listener, settings.data_dir, settings.hostname)
+        reserved = [
+            stack.enter_context(reserve_address(listener.host, listener.port)) for listener in settings.listener
+        ]
+        crew = Crew(settings, node, [sock.getsockname()[:2] for sock in reserved])
+        return crew.run()
+
+
+@dataclass(slots=True)
+class Member:
+    """A worker process as its supervisor sees it. Times are of `time.monotonic()`."""
+
+    process: BaseProcess
+    reports: Connection
+    ready: bool
+    heard_at: float
+
+
+class Crew:
+    """The workers of one `serve`. Single-threaded on purpose: it forks."""
+
+    def __init__(self, settings: Settings, node: str, addresses: list[tuple[str, int]]) -> None:
+        self._settings = settings
+        self._node = node
+        self._addresses = addresses
+        self._size = settings.worker_count
+        self._census = Census(self._size)
+        self._members: dict[int, Member] = {}
+        self._restart_at: dict[int, float] = {}
+        self._stop_at: float | None = None
+        self._announced = False
+        self._forks = "fork" in multiprocessing.get_all_start_methods()
+        self._processes = multiprocessing.get_context("fork") if self._forks else multiprocessing.get_context("spawn")
+
+    def run(self) -> int:
+        with self._signals():
+            for number in range(self._size):
+                self._start(number)
+            while self._members or (self._restart_at and self._stop_at is None):
+                self._wait()
+                self._replace()
+                self._kill_hung()
+                if self._stop_at is None and not self._announced and not self._restart_at:
+                    self._announce()
+                elif not self._announced and self._restart_at and not self._members:
+                    log.error("never started", hint="the workers' own log lines above say why")
+                    return 1
+        log.info("stopped")
+        return 0
+
+    def _announce(self) -> None:
+        if all(member.ready for member in self._members.values()):
+            self._announced = True
+            listening = " ".join(f"{host}:{port}" for host, port in self._addresses)
+            log.info("ready", listening=listening, workers=self._size, data_dir=str(self._settings.data_dir))
+
+    def _start(self, number: int) -> None:
+        reports, reporter = self._processes.Pipe(duplex=False)
+        assignment = worker.Assignment(self._settings, self._node, number, tuple(self._addresses))
+        process = self._processes.Process(
+            target=worker.main, args=(assignment, self._census_for_child(), reporter), name=f"posthouse-worker-{number}"
+        )
+        process.start()
+        reporter.close()
+        self._members[number] = Member(process, reports, False, time.monotonic())
+
+    def _census_for_child(self) -> Census | None:
+        """Shared memory is inherited by a fork; a spawned worker (Windows, where there is one) counts by itself."""
+        return self._census if self._forks else None
+
+    def _wait(self) -> None:
+        """Sleep until a worker says something or ends, at most a second."""
+        waiting = {member.reports: member for member in self._members.values()}
+        sentinels = [member.process.sentinel for member in self._members.values()]
+        for source in wait([*waiting, *sentinels], timeout=1.0):
+            if isinstance(source, Connection) and source in waiting:
+                self._hear(waiting[source])
+
+    def _hear(self, member: Member) -> None:
+        try:
+            member.ready = member.reports.recv_bytes() == worker.READY or member.ready
+            member.heard_at = time.monotonic()
+        except (EOFError, OSError):
+            member.process.join(timeout=1.0)
+
+    def _replace(self) -> None:
+        now = time.monotonic()
+        for number, member in list(self._members.items()):
+            if member.process.is_alive():
+                continue
+            del self._members[number]
+            member.reports.close()
+            self._census.clear(number)
+            if self._stop_at is None:
+                log.error("worker died", worker=number, status=member.process.exitcode, hint="its mail goes on")
+                self._restart_at[number] = now if member.ready else now + _RESTART_PAUSE
+            member.process.close()
+        for number, at in list(self._restart_at.items()):
+            if self._stop_at is None and at <= now and (self._announced or self._members):
+                del self._restart_at[number]
+                self._start(number)
+
+    def _kill_hung(self) -> None:
+        """A worker that hangs holds up its sessions, and one that outlasts the drain holds up everything."""
+        now = time.monotonic()
+        for number, member in self._members.items():
+            if now - member.heard_at > _HANG_SECONDS:
+                log.error("worker hangs", worker=number, silent_seconds=round(now - member.heard_at))
+                member.process.kill()
+            elif self._stop_at is not None and now > self._stop_at:
+                member.process.kill()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        handlers = {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop}
+        if hasattr(signal, "SIGHUP"):
+            handlers[signal.SIGHUP] = self._on_reload
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_stop(self, number: int, frame: FrameType | None) -> None:
+        if self._stop_at is None:
+            self._stop_at = time.monotonic() + DRAIN_SECONDS
+            for member in self._members.values():
+                member.process.terminate()
+
+    def _on_reload(self, number: int, frame: FrameType | None) -> None:
+        for member in self._members.values():
+            if member.process.pid is not None:
+                os.kill(member.process.pid, signal.SIGHUP)

@@ -1,0 +1,182 @@
+"""A posthouse as a test runs it: the real program, in processes of its own, at a loopback address of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import email.policy
+import itertools
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from posthouse.transports.mailbox import mailbox_path
+
+T = TypeVar("T")
+
+PORT = 2525
+WAIT_SECONDS = 30.0
+_numbers = itertools.count(1)
+
+
+def own_address() -> str:
+    """A loopback address that no other test uses, whichever pytest process it runs in: so any port of it is free."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    number = next(_numbers)
+    return f"127.{100 + worker}.{number // 250}.{number % 250 + 1}"
+
+
+def wait_for(condition: Callable[[], T], seconds: float = WAIT_SECONDS, what: str = "") -> T:
+    """The condition's value once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what or condition}"
+        time.sleep(0.02)
+    return value
+
+
+class House:
+    """Starts with `start`; everything it keeps is in `folder`."""
+
+    def __init__(self, folder: Path, organization: str, settings: str = "", *, hostname: str = "relay.test") -> None:
+        self.folder = folder
+        self.address = own_address()
+        self.port = PORT
+        self.hostname = hostname
+        self.process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config = folder / "posthouse.toml"
+        self.log = folder / "serve.log"
+        top, _, sections = settings.partition("\n[")
+        listener = "" if "[[listener]]" in settings else f'[[listener]]\naddress = "{self.address}:{PORT}"\n'
+        self.config.write_text(
+            f'hostname = "{hostname}"\ndata_dir = "data"\nlog = "json"\n{top}\n{listener}\n'
+            f"{'[' + sections if sections else ''}\n".replace("ADDRESS", self.address),
+            "utf-8",
+        )
+        self.write_organization(organization)
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    def write_organization(self, organization: str) -> None:
+        (self.folder / "organization.toml").write_text(organization, "utf-8")
+
+    def run(
+        self, *arguments: str, check: bool = True, stdin: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """One posthouse command with this house's settings."""
+        done = subprocess.run(
+            [sys.executable, "-m", "posthouse", *arguments, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            env=os.environ | environment,
+            check=False,
+            timeout=60,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def apply(self, organization: str | None = None, **environment: str) -> None:
+        if organization is not None:
+            self.write_organization(organization)
+        self.run("apply", str(self.folder / "organization.toml"), **environment)
+
+    def start(self, **environment: str) -> House:
+        """Run `serve` and wait until it says that it is ready."""
+        before = len(self.log_lines("ready"))
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "posthouse", "serve", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=os.environ | environment,
+            )
+        wait_for(lambda: len(self.log_lines("ready")) > before or self.process.poll() is not None, what="serve")
+        assert self.process.poll() is None, self.log.read_text("utf-8")
+        return self
+
+    def stop(self) -> int:
+        """End it with SIGTERM. Returns the exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(WAIT_SECONDS + 10)
+
+    def kill(self) -> None:
+        """Kill -9 the supervisor, then wait until its workers have noticed and ended."""
+        assert self.process is not None
+        workers = self.workers
+        self.process.kill()
+        self.process.wait()
+        psutil.wait_procs(workers, timeout=WAIT_SECONDS)
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children()
+
+    def kill_worker(self) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.workers[0].send_signal(signal.SIGKILL)
+
+    def clean_up(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+    def smtp(self, source: str = "", **options: Any) -> smtplib.SMTP:
+        """A client's connection, from an address of its own if wanted."""
+        return smtplib.SMTP(
+            self.address,
+            self.port,
+            local_hostname="device.test",
+            timeout=30,
+            source_address=(source, 0) if source else None,
+            **options,
+        )
+
+    def send(self, sender: str, recipient: str, subject: str = "Test", body: str = "Hello\n", source: str = "") -> str:
+        """Hand in a mail. Returns its message id."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = sender, recipient, subject
+        message.set_content(body)
+        with self.smtp(source) as client:
+            client.ehlo()
+            client.mail(sender)
+            client.rcpt(recipient)
+            code, reply = client.data(message.as_bytes(policy=email.policy.SMTP))
+        assert code == 250, reply
+        return message_id_in(reply)
+
+    def mailbox(self, address: str) -> list[bytes]:
+        new = self.data_dir / "mailboxes" / mailbox_path(address) / "new"
+        return [file.read_bytes() for file in sorted(new.glob("*"))]
+
+    def await_mail(self, address: str, count: int = 1) -> list[bytes]:
+        wait_for(lambda: len(self.mailbox(address)) >= count, what=f"{count} in the mailbox of {address}")
+        return self.mailbox(address)
+
+    def log_lines(self, event: str = "") -> list[dict[str, Any]]:
+        if not self.log.exists():
+            return []
+        lines = [json.loads(line) for line in self.log.read_text("utf-8").splitlines() if line.startswith("{")]
+        return [line for line in lines if not event or line["event"] == event]
+
+
+def message_id_in(reply: bytes) -> str:
+    """The message id in `2.6.0 <id> Queued mail for delivery`."""
+    return reply.decode().partition("<")[2].partition(">")[0]
