@@ -112,15 +112,15 @@ class Connection(asyncio.Protocol):
     async def starttls(self, session: TlsSession) -> Reply:
         """Ask for TLS and shake hands. A negative reply leaves the session in plain text. Raises `TlsFailed`."""
         self._engine.starttls()
-        reply = (await self._event(StartTlsDone)).reply
-        if reply.is_positive:
-            try:
+        try:
+            reply = (await self._event(StartTlsDone)).reply
+            if reply.is_positive:
                 self._engine.tls_started()
                 await self._shake_hands(session)
-            except (ProtocolError, TlsError) as error:
-                raise TlsFailed(self._reply("4.7.5", str(error)), self.remote) from None
-            except SessionFailed as failure:
-                raise TlsFailed(replace(failure.reply, enhanced="4.7.5"), self.remote) from None
+        except (ProtocolError, TlsError) as error:
+            raise TlsFailed(self._reply("4.7.5", str(error)), self.remote) from None
+        except SessionFailed as failure:
+            raise TlsFailed(replace(failure.reply, enhanced="4.7.5"), self.remote) from None
         return reply
 
     async def auth(self, mechanism: str, user: str, secret: str) -> Reply:

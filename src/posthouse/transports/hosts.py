@@ -73,5 +73,7 @@ class HostFinder:
     def _no_address(self, destination: str) -> SessionFailed:
         """A smart host without an address is an error in the connector, which costs no mail; an MX host is final."""
         if self._connector.smart_hosts:
-            return SessionFailed(Reply(451, "4.4.4", f"None of the smart hosts {destination} has an address"))
+            return SessionFailed(
+                Reply(451, "4.4.4", f"None of the smart hosts {', '.join(self._connector.smart_hosts)} has an address")
+            )
         return SessionFailed(Reply(550, "5.4.4", f"No mail exchanger of {destination} has an address"))
