@@ -1,11 +1,67 @@
 """The durable store of accepted messages: group commit, leases, trace, queue, secrets, the organization's document.
 
 `open_store(url, data_dir)` creates or migrates the store and gives a `Store`, on which stand, each made as `X(store)`:
-
-- `Spool` (spool.py), a worker's side: accept, claim, settle. Asynchronous, with a writer thread.
-- `Workers` (workers.py): register, void(worker_id), void_node(node), list. Blocking, like all that follow.
-- `Organizations` (organizations.py): load(), revision(), save(document, put=…, drop=…, expected_revision=…).
-- `Secrets` (secrets.py): get(name), names().
-- `Trace` (trace.py): find(filter, limit, cursor).
-- `Queue` (queue.py): list, show(message_id), content(message_id), counts; retry, hold, release, drop(filter).
+`Spool`, a worker's side, asynchronous with a writer thread; and, blocking, `Workers`, `Organizations`, `Secrets`,
+`Trace` and `Queue`.
 """
+
+from posthouse.spool.contents import IncomingFile
+from posthouse.spool.organizations import Organizations
+from posthouse.spool.records import (
+    Event,
+    EventKind,
+    Lease,
+    NewMessage,
+    OrganizationDocument,
+    Origin,
+    Pending,
+    QueueChange,
+    QueueFilter,
+    RevisionConflict,
+    Settlement,
+    SpoolError,
+    State,
+    StoreTooNew,
+    StoreUnavailable,
+    StoreUncertain,
+    StoreUnusable,
+    TraceEntry,
+    TraceFilter,
+    TracePage,
+    Worker,
+)
+from posthouse.spool.secrets import Secrets
+from posthouse.spool.spool import Spool
+from posthouse.spool.store import Store, open_store
+from posthouse.spool.workers import Workers
+
+__all__ = [
+    "Event",
+    "EventKind",
+    "IncomingFile",
+    "Lease",
+    "NewMessage",
+    "OrganizationDocument",
+    "Organizations",
+    "Origin",
+    "Pending",
+    "QueueChange",
+    "QueueFilter",
+    "RevisionConflict",
+    "Secrets",
+    "Settlement",
+    "Spool",
+    "SpoolError",
+    "State",
+    "Store",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "StoreUncertain",
+    "StoreUnusable",
+    "TraceEntry",
+    "TraceFilter",
+    "TracePage",
+    "Worker",
+    "Workers",
+    "open_store",
+]

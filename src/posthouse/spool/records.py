@@ -14,7 +14,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from posthouse.mail import Client, Message, Outcome, Reply
+from posthouse.mail import Client, Message, Outcome, Reply, Status
 
 
 class SpoolError(Exception):
@@ -118,6 +118,11 @@ class Settlement:
     warned: tuple[int, ...] = ()
     dsns: tuple[NewMessage, ...] = ()
     events: tuple[Event, ...] = ()
+
+    def __post_init__(self) -> None:
+        deferred = {outcome.recipient for outcome in self.outcomes if outcome.status is Status.DEFERRED}
+        if deferred != self.retry_at.keys():
+            raise ValueError(f"{self.message_id}: deferred are {deferred}, next tries are for {set(self.retry_at)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,71 +1,191 @@
-"""The spool as a worker sees it: accept, claim, settle. Signatures first; the rest follows."""
+"""The spool as a worker sees it: accept, claim, settle."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import time
 from collections.abc import Callable
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar, cast
 
-from posthouse.mail import Content
-from posthouse.spool.records import Lease, NewMessage, Settlement
+from posthouse.spool import leases, organizations, workers
+from posthouse.spool.batch import Accept, Act, Done, Settle, Writing, row_pieces
+from posthouse.spool.contents import ContentFolder, IncomingFile, SpooledContent
+from posthouse.spool.housekeeping import files_in_rows, purge
+from posthouse.spool.records import (
+    Lease,
+    NewMessage,
+    Settlement,
+    SpoolError,
+    StoreUnavailable,
+    StoreUncertain,
+    Worker,
+)
+from posthouse.spool.store import FreeSpace, Store, Transaction, WriteSession
+from posthouse.spool.writer import Writer
 
-Done = Callable[[BaseException | None], None]
+_CLOSE_WITHIN = 10.0
+_LOOK_EVERY = 1.0
+_PURGE_PAUSE = 0.05
+
+T = TypeVar("T")
 
 
-class Incoming(Protocol):
-    """Content while it arrives: in memory at first, in a file of its own once it is large."""
-
-    size: int
-
-    def write(self, data: bytes) -> None: ...
-
-    def finish(self, prefix: bytes) -> Content:
-        """The whole as content for a `NewMessage`, `prefix` (the trace line and such) before what was written."""
-        ...
-
-    def discard(self) -> None:
-        """Forget it. Harmless after `finish` was accepted."""
-        ...
-
-
-class Spool(Protocol):
+class Spool:
     """One worker's side of the store: made after the fork, used from one event loop.
 
-    `store = open_store(url, data_dir)`, then `Spool(store, min_free=…)`; `await spool.start(node)` registers the worker
-    and starts the writer thread; `await spool.close()` gives its leases back, and waits for all that was handed in.
+    `store = open_store(url, data_dir)`, then `Spool(store, min_free)`; `await start(node)` registers the worker.
     """
 
-    worker_id: int
+    def __init__(self, store: Store, min_free: int = 0) -> None:
+        self._store = store
+        self._free_space = FreeSpace(store.data_dir, min_free)
+        # In separate folders: each store removes the files that it has no row for.
+        self._contents = ContentFolder(store.data_dir / ("content" if store.is_sqlite else "incoming"))
+        self._reader = leases.ContentReader(store, self._contents.folder)
+        self._writing = Writing(self._contents if store.is_sqlite else None)
+        self._large = ThreadPoolExecutor(max_workers=2, thread_name_prefix="spool-large")
+        self._closing = False
 
-    async def start(self, node: str) -> None: ...
-    async def close(self) -> None: ...
+    @property
+    def worker_id(self) -> int:
+        return self._writing.worker_id
 
-    def incoming(self) -> Incoming: ...
+    async def start(self, node: str, revision: int = 0) -> None:
+        """Register the worker of `node`, and begin to write. Raises `StoreUnavailable`."""
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(self._store, self._writing, self._loop)
+        self._writer.start()
+        pid, now = os.getpid(), time.time()
+        identity = await self._act(lambda tx: workers.register(tx.connection, node, pid, revision))
+        self._writing.worker_id = identity
+        self._worker = Worker(identity, node, pid, now, now, revision)
+        self._look()
+
+    async def close(self) -> None:
+        """Write what was handed in, for up to 10 s, and give this worker's leases back."""
+        self._closing = True
+        await asyncio.to_thread(self._large.shutdown)
+        self._writer.submit(Act(partial(_retire, self.worker_id), _ignore))
+        await asyncio.to_thread(self._writer.close, _CLOSE_WITHIN)
+        self._contents.close()
+
+    def incoming(self) -> IncomingFile:
+        """A file for the content of a message too large for memory. Raises `StoreUnavailable`."""
+        self._free_space.check()
+        return IncomingFile(self._contents)
 
     def accept(self, new: NewMessage, done: Done) -> None:
-        """Make a message durable, then call `done` in the event loop: None, StoreUnavailable or StoreUncertain."""
-        ...
+        """Make a message durable, then call `done`: with None, `StoreUnavailable` or `StoreUncertain`."""
+        try:
+            self._free_space.check()
+        except StoreUnavailable as error:
+            self._loop.call_soon(done, error)
+            return
+        content = new.message.content
+        if isinstance(content, SpooledContent) and content.files():
+            self._contents.begin_commit(content)
+            self._large.submit(self._accept_large, new, content, done)
+        else:
+            self._writer.submit(Accept(new, done))
 
     def settle(self, settlement: Settlement, done: Done | None = None) -> None:
-        """Record outcomes. Kept and repeated until the store takes it."""
-        ...
+        """Record outcomes, however often it takes until the store has them; then call `done(None)`."""
+        self._writer.submit(Settle(settlement, done))
 
     async def claim(self, now: float, limit: int) -> list[Lease]:
-        """Lease up to `limit` recipients that are due and nobody's. Raises StoreUnavailable."""
-        ...
+        """Lease up to `limit` recipients that are due and nobody's. Raises `StoreUnavailable`."""
+        return await self._act(lambda tx: leases.claim(tx.connection, self.worker_id, now, limit, self._reader))
 
     async def next_due(self) -> float | None:
-        """When the next unleased recipient is due."""
-        ...
+        """When the next recipient that nobody leases is due."""
+        return await self._act(lambda tx: leases.next_due(tx.connection))
 
     async def heartbeat(self, now: float, revision: int) -> int:
-        """Say that this worker lives with organization `revision` in force (about every 10 s, and after a change);
-        voids workers of other nodes that have been silent for 30 s. Returns the stored revision."""
-        ...
+        """Say, every 10 s or so and after a change, that this worker lives, with that revision of the organization in
+        force. Voids silent workers of other nodes. Returns the stored revision."""
+        self._worker = replace(self._worker, heartbeat_at=now, revision=revision)
+        return await self._act(lambda tx: _beat(tx, self._worker))
 
     async def revision(self) -> int:
         """The stored organization's revision: cheap enough to ask every half second."""
-        ...
+        return await self._act(lambda tx: organizations.revision(tx.connection))
 
     def housekeep(self, now: float, trace_keep: float) -> None:
-        """Blocking; call it every minute or so in a thread: purge old traces, reclaim files whose content is done."""
-        ...
+        """Purge traces older than `trace_keep` seconds (0: keep all) and remove files whose content is done.
+
+        Blocking: for a thread, every minute or so. Raises `StoreUnavailable`.
+        """
+        while trace_keep and not self._closing and purge(self._store, now - trace_keep):
+            time.sleep(_PURGE_PAUSE)
+        self._contents.remove_unused(self._files_in_rows)
+        self._writer.submit(Act(self._end_unused_segment, _ignore))
+
+    async def _act(self, run: Callable[[Transaction], T]) -> T:
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._writer.submit(Act(run, partial(_resolve, future)))
+        return await future
+
+    def _look(self) -> None:
+        self._writer.refuse_overdue()
+        if not self._closing:
+            self._loop.call_later(_LOOK_EVERY, self._look)
+
+    def _accept_large(self, new: NewMessage, content: SpooledContent, done: Done) -> None:
+        """In a thread of its own, so that a large message doesn't hold up the small ones."""
+        finished = partial(self._end_large, content, done)
+        try:
+            if self._store.is_sqlite:
+                self._contents.sync_file(content)
+                self._writer.submit(Accept(new, finished))
+                return
+            with closing(WriteSession(self._store)) as session, session.transaction() as transaction:
+                self._writing.write([Accept(new, done)], transaction)
+            content.move(row_pieces(content, new.message.id, self._reader.fetch))
+        except OSError as error:
+            self._loop.call_soon_threadsafe(finished, self._store.unavailable(error))
+        except SpoolError as error:
+            self._loop.call_soon_threadsafe(finished, error)
+        else:
+            self._loop.call_soon_threadsafe(finished, None)
+
+    def _end_large(self, content: SpooledContent, done: Done, error: BaseException | None) -> None:
+        stored = error is None or isinstance(error, StoreUncertain)
+        self._contents.end_commit(content, remove=not (stored and self._store.is_sqlite))
+        done(error)
+
+    def _files_in_rows(self, names: list[str]) -> set[str]:
+        with self._store.reading() as connection:
+            return files_in_rows(connection, names)
+
+    def _end_unused_segment(self, transaction: Transaction) -> None:
+        """A segment that holds only what is done need not wait until it is full. In the writer thread."""
+        segment = self._contents.segment
+        if segment is not None and not files_in_rows(transaction.connection, [segment]):
+            self._contents.end_segment()
+
+
+def _beat(transaction: Transaction, me: Worker) -> int:
+    workers.beat(transaction.connection, me)
+    return organizations.revision(transaction.connection)
+
+
+def _retire(worker_id: int, transaction: Transaction) -> None:
+    workers.retire(transaction.connection, worker_id)
+
+
+def _ignore(result: object, error: BaseException | None) -> None:
+    """Nobody waits for this act."""
+
+
+def _resolve(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(cast("T", result))

@@ -1,0 +1,135 @@
+"""The store's tables, for SQLite and PostgreSQL alike. A change here needs a migration and a new REVISION.
+
+`message` and `recipient` are queue and message trace in one: a row is written at acceptance, settled where it stands,
+and purged when the trace has been kept long enough. The partial indexes hold only what is still in the queue, so
+finished rows cost nothing. Message ids sort by time, so every table grows at its end. Times are Unix time in seconds.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+REVISION = "0001"
+"""The newest migration."""
+
+METADATA = sa.MetaData()
+
+Key = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""A message id: compared as bytes, so that its order is that of time on PostgreSQL too."""
+
+Time = sa.Double
+WAITING = sa.literal_column("'waiting'", sa.Text)
+HELD = sa.literal_column("'held'", sa.Text)
+"""Literals, never parameters: SQLite uses a partial index only where it sees the index's own condition."""
+
+message = sa.Table(
+    "message",
+    METADATA,
+    sa.Column("id", Key, primary_key=True, nullable=False),
+    sa.Column("received_at", Time, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("reverse_path", sa.Text, nullable=False),
+    sa.Column("ret", sa.Text),
+    sa.Column("envid", sa.Text),
+    sa.Column("smtputf8", sa.Boolean, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("connector", sa.Text, comment="inbound"),
+    sa.Column("client", sa.Text, nullable=False, comment="JSON"),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("header_message_id", sa.Text, nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+recipient = sa.Table(
+    "recipient",
+    METADATA,
+    sa.Column("message_id", Key, primary_key=True, nullable=False),
+    sa.Column("place", sa.Integer, primary_key=True, autoincrement=False, comment="in the envelope"),
+    sa.Column("forward_path", sa.Text, nullable=False),
+    sa.Column("notify", sa.Text, nullable=False),
+    sa.Column("orcpt", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("worker", sa.BigInteger, comment="who leases it, while it waits"),
+    sa.Column("due", Time, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("first_deferred_at", Time),
+    sa.Column("delay_warned", sa.Boolean, nullable=False),
+    sa.Column("connector", sa.Text, nullable=False, comment="outbound"),
+    sa.Column("destination", sa.Text, nullable=False),
+    sa.Column("code", sa.Integer, comment="the last reply, NULL before the first"),
+    sa.Column("enhanced", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("remote", sa.Text, nullable=False),
+    sa.Column("at", Time, comment="of the last outcome"),
+    sqlite_with_rowid=False,
+)
+
+sa.Index(
+    "recipient_due",
+    recipient.c.worker,
+    recipient.c.due,
+    sqlite_where=recipient.c.state == WAITING,
+    postgresql_where=recipient.c.state == WAITING,
+)
+_LIVE = recipient.c.state.in_([WAITING, HELD])
+sa.Index("recipient_live", recipient.c.message_id, recipient.c.place, sqlite_where=_LIVE, postgresql_where=_LIVE)
+
+content = sa.Table(
+    "content",
+    METADATA,
+    sa.Column("message_id", Key, primary_key=True, nullable=False),
+    sa.Column("piece", sa.Integer, primary_key=True, nullable=False, autoincrement=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("data", sa.LargeBinary, comment="the bytes, or NULL where they are in a file"),
+    sa.Column("file", sa.Text),
+    sa.Column("offset", sa.BigInteger),
+)
+sa.Index(
+    "content_file",
+    content.c.file,
+    sqlite_where=content.c.file.is_not(None),
+    postgresql_where=content.c.file.is_not(None),
+)
+
+event = sa.Table(
+    "event",
+    METADATA,
+    sa.Column("id", sa.Integer().with_variant(sa.BigInteger, "postgresql"), primary_key=True),
+    sa.Column("message_id", Key, nullable=False),
+    sa.Column("place", sa.Integer, comment="NULL: all recipients"),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+sa.Index("event_message", event.c.message_id)
+
+worker = sa.Table(
+    "worker",
+    METADATA,
+    sa.Column("id", sa.Integer().with_variant(sa.BigInteger, "postgresql"), primary_key=True),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started_at", Time, nullable=False),
+    sa.Column("heartbeat_at", Time, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, comment="the organization's, as far as this worker has it"),
+    sqlite_autoincrement=True,
+)
+
+organization = sa.Table(
+    "organization",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False, comment="1: there is one"),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False, comment="JSON"),
+)
+
+secret = sa.Table(
+    "secret",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True, nullable=False),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+)
+
+version = sa.table("alembic_version", sa.column("version_num", sa.Text))
