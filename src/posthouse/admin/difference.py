@@ -1,0 +1,66 @@
+"""What a change of the organization changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from posthouse.admin.references import written
+
+_LISTS = ("accepted_domain", "inbound_connector", "outbound_connector", "credential")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One key that differs. `item` is like `accepted_domain "contoso.com"`, or empty for the organization's own keys.
+
+    An item that comes or goes is one change, without key and values. None in `before` or `after`: nothing is set.
+    """
+
+    act: Literal["add", "change", "remove"]
+    item: str
+    key: str = ""
+    before: Any = None
+    after: Any = None
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The changes between two stored documents, without their secrets."""
+    changes = list(_changed_keys("", _settings(before), _settings(after)))
+    shown_before, shown_after = written(before), written(after)
+    for kind in _LISTS:
+        old, new = _by_name(before, kind), _by_name(after, kind)
+        shown_old, shown_new = _by_name(shown_before, kind), _by_name(shown_after, kind)
+        changes += (Change("remove", _label(kind, name)) for name in old if name not in new)
+        changes += (Change("add", _label(kind, name)) for name in new if name not in old)
+        for name in new:
+            if name in old:
+                changes += _changed_keys(_label(kind, name), old[name], new[name], shown_old[name], shown_new[name])
+    return tuple(changes)
+
+
+def _changed_keys(
+    item: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    shown_before: Mapping[str, Any] | None = None,
+    shown_after: Mapping[str, Any] | None = None,
+) -> Iterator[Change]:
+    """Compares the values, tells them as they are shown."""
+    shown_before, shown_after = shown_before or before, shown_after or after
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key):
+            yield Change("change", item, key, shown_before.get(key), shown_after.get(key))
+
+
+def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in _LISTS}
+
+
+def _by_name(document: Mapping[str, Any], kind: str) -> dict[str, Mapping[str, Any]]:
+    return {item["name"]: item for item in document.get(kind, ())}
+
+
+def _label(kind: str, name: str) -> str:
+    return f'{kind} "{name}"'

@@ -1,0 +1,63 @@
+"""Connectors and accepted domains, one at a time: each act is a change of the whole organization (`Administration`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from posthouse.admin.administration import Administration, Applied
+from posthouse.admin.errors import AdminError
+from posthouse.admin.references import Document
+
+ItemKind = Literal["accepted_domain", "inbound_connector", "outbound_connector"]
+
+
+class Items:
+    """All items of one kind. Values are as in an organization file; None takes a key away, so that its default holds.
+
+    References to files are relative to `folder`.
+    """
+
+    def __init__(self, administration: Administration, kind: ItemKind, folder: Path) -> None:
+        self._administration = administration
+        self._kind: ItemKind = kind
+        self._folder = folder
+
+    def new(self, name: str, values: Mapping[str, Any]) -> Applied:
+        def edit(document: Document) -> Document:
+            return {**document, self._kind: [*document.get(self._kind, ()), _merged({"name": name}, values)]}
+
+        return self._administration.change(edit, self._folder)
+
+    def set(self, name: str, values: Mapping[str, Any]) -> Applied:
+        def edit(document: Document) -> Document:
+            found = self._found(document, name)
+            items = [_merged(item, values) if item is found else item for item in document[self._kind]]
+            return {**document, self._kind: items}
+
+        return self._administration.change(edit, self._folder)
+
+    def remove(self, name: str) -> Applied:
+        def edit(document: Document) -> Document:
+            found = self._found(document, name)
+            return {**document, self._kind: [item for item in document[self._kind] if item is not found]}
+
+        return self._administration.change(edit, self._folder)
+
+    def _found(self, document: Document, name: str) -> Document:
+        items: list[Document] = document.get(self._kind, [])
+        found = next((item for item in items if item["name"].casefold() == name.casefold()), None)
+        if found is None:
+            names = ", ".join(item["name"] for item in items) or "none"
+            raise AdminError(f'there is no {self._kind.replace("_", " ")} "{name}"; there are: {names}')
+        return found
+
+
+def _merged(item: Mapping[str, Any], values: Mapping[str, Any]) -> Document:
+    merged = dict(item)
+    for key, value in values.items():
+        if isinstance(value, Mapping) and key == "throttle":
+            value = _merged(merged.get(key, {}), value)
+        merged[key] = value
+    return {key: value for key, value in merged.items() if value is not None}
