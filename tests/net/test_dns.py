@@ -119,7 +119,7 @@ def test_a_loop_of_aliases_is_a_temporary_error() -> None:
 
 def test_an_alias_is_followed() -> None:
     assert mx("alias.test") == mx("contoso.test")
-    assert addresses("www.contoso.test") == addresses("mail.contoso.test")
+    assert sorted(addresses("www.contoso.test")) == sorted(addresses("mail.contoso.test"))
 
 
 def test_addresses_of_both_families_take_turns() -> None:

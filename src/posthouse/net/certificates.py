@@ -6,7 +6,7 @@ Whatever is wrong with a file becomes a `CertificateError`: one line that says w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -254,11 +254,11 @@ class Authority:
         return cls(builder.sign(key, SHA256()), key)
 
     @property
-    def pem(self) -> str:
+    def certificate_pem(self) -> bytes:
         """The root, as an organization's `trusted_roots` wants it."""
-        return self.certificate.public_bytes(Encoding.PEM).decode()
+        return self.certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, *names: str) -> Identity:
+    def issue(self, names: Sequence[str]) -> Identity:
         """For these DNS names, the first of which is the subject's; good for servers and clients alike."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _leaf_builder(names, key, self.LIFETIME).issuer_name(self.certificate.subject)
@@ -273,7 +273,7 @@ def self_signed(hostname: str, *, rsa_key: bool = False) -> Identity:
 
 
 def _leaf_builder(
-    names: tuple[str, ...], key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, lifetime: timedelta
+    names: Sequence[str], key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     return (

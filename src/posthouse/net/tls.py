@@ -187,7 +187,9 @@ class TlsSession:
 
     @property
     def description(self) -> str:
-        """`TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)`, as `Received` lines have it."""
+        """`TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)`, as `Received` lines have it; empty before."""
+        if not self.handshake_done:
+            return ""
         bits = self._connection.get_cipher_bits()
         version = self._connection.get_protocol_version_name()
         return f"{version} with cipher {self._connection.get_cipher_name()} ({bits}/{bits} bits)"
@@ -223,10 +225,11 @@ class TlsSession:
         try:
             with memoryview(plaintext) as view:
                 for start in range(0, len(view), _RECORD):
-                    self._connection.send(view[start : start + _RECORD])
+                    self._connection.sendall(view[start : start + _RECORD])
                     self._drain()
         except SSL.Error as error:
-            raise TlsError(f"TLS: {_reason(error)}") from None
+            self._fault = TlsError(f"TLS: {_reason(error)}")
+            raise self._fault from None
 
     def data_to_send(self) -> bytes:
         """Takes what is queued for the wire."""
@@ -265,10 +268,10 @@ class TlsSession:
             return
         except SSL.Error as error:
             raise TlsError(f"TLS handshake failed: {_reason(error)}") from None
-        self.handshake_done = True
         self.peer_verdict = self._judge_peer()
         if isinstance(self._context, ClientContext):
             self._require(self._context, self.peer_verdict)
+        self.handshake_done = True
 
     def _judge_peer(self) -> CertificateVerdict:
         leaf = self._connection.get_peer_certificate()
