@@ -5,8 +5,9 @@
 `Trace` and `Queue`.
 """
 
-from posthouse.spool.contents import IncomingFile
+from posthouse.spool.contents import Incoming
 from posthouse.spool.organizations import Organizations
+from posthouse.spool.queue import Queue
 from posthouse.spool.records import (
     Event,
     EventKind,
@@ -33,18 +34,20 @@ from posthouse.spool.records import (
 from posthouse.spool.secrets import Secrets
 from posthouse.spool.spool import Spool
 from posthouse.spool.store import Store, open_store
+from posthouse.spool.trace import Trace
 from posthouse.spool.workers import Workers
 
 __all__ = [
     "Event",
     "EventKind",
-    "IncomingFile",
+    "Incoming",
     "Lease",
     "NewMessage",
     "OrganizationDocument",
     "Organizations",
     "Origin",
     "Pending",
+    "Queue",
     "QueueChange",
     "QueueFilter",
     "RevisionConflict",
@@ -58,6 +61,7 @@ __all__ = [
     "StoreUnavailable",
     "StoreUncertain",
     "StoreUnusable",
+    "Trace",
     "TraceEntry",
     "TraceFilter",
     "TracePage",

@@ -98,7 +98,7 @@ class SpooledContent:
         return tuple(piece for piece in self.pieces if isinstance(piece, FilePiece))
 
 
-class IncomingFile:
+class Incoming:
     """A message's content while it arrives, too large for memory. Made by `Spool.incoming`."""
 
     __slots__ = ("_contents", "_descriptor", "_name", "_size")
@@ -116,11 +116,11 @@ class IncomingFile:
             raise _unwritable(self._contents.folder, error) from error
         self._size += len(data)
 
-    def finish(self, before: Iterable[bytes] = ()) -> SpooledContent:
-        """The content for a `NewMessage`: `before` (the trace line, the header) stands first, then what was written."""
+    def finish(self, prefix: bytes = b"") -> SpooledContent:
+        """The content for a `NewMessage`: `prefix` (the trace line, the header) stands first, then what was written."""
         self._close()
         piece = FilePiece(self._contents.folder, self._name, 0, self._size)
-        return SpooledContent([b"".join(before), piece])
+        return SpooledContent([prefix, piece])
 
     def discard(self) -> None:
         """Remove the file, unless its content has been handed to `Spool.accept`, which then sees to it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -75,9 +74,9 @@ def load_messages(
 class ContentReader:
     """Finds a message's content again: small rows at once, large ones and files when they are read."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._folder = folder
+        self._folder = store.content_folder
 
     def load(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, SpooledContent]:
         c = content.c

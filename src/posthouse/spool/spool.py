@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 from posthouse.spool import leases, organizations, workers
 from posthouse.spool.batch import Accept, Act, Done, Settle, Writing, row_pieces
-from posthouse.spool.contents import ContentFolder, IncomingFile, SpooledContent
+from posthouse.spool.contents import ContentFolder, Incoming, SpooledContent
 from posthouse.spool.housekeeping import files_in_rows, purge
 from posthouse.spool.records import (
     Lease,
@@ -44,9 +44,8 @@ class Spool:
     def __init__(self, store: Store, min_free: int = 0) -> None:
         self._store = store
         self._free_space = FreeSpace(store.data_dir, min_free)
-        # In separate folders: each store removes the files that it has no row for.
-        self._contents = ContentFolder(store.data_dir / ("content" if store.is_sqlite else "incoming"))
-        self._reader = leases.ContentReader(store, self._contents.folder)
+        self._contents = ContentFolder(store.content_folder)
+        self._reader = leases.ContentReader(store)
         self._writing = Writing(self._contents if store.is_sqlite else None)
         self._large = ThreadPoolExecutor(max_workers=2, thread_name_prefix="spool-large")
         self._closing = False
@@ -74,10 +73,10 @@ class Spool:
         await asyncio.to_thread(self._writer.close, _CLOSE_WITHIN)
         self._contents.close()
 
-    def incoming(self) -> IncomingFile:
+    def incoming(self) -> Incoming:
         """A file for the content of a message too large for memory. Raises `StoreUnavailable`."""
         self._free_space.check()
-        return IncomingFile(self._contents)
+        return Incoming(self._contents)
 
     def accept(self, new: NewMessage, done: Done) -> None:
         """Make a message durable, then call `done`: with None, `StoreUnavailable` or `StoreUncertain`."""

@@ -54,6 +54,11 @@ class Store:
         self._engine = _sqlite_engine(self.path, self.turn_lock) if self.path else _postgresql_engine(url)
         self.statements: Statements = statements_for(self._engine.dialect.name)
 
+    @property
+    def content_folder(self) -> Path:
+        """Where contents in files are: not the same for both engines, since each removes what it has no row for."""
+        return self.data_dir / ("content" if self.is_sqlite else "incoming")
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A short-lived connection for reading: leave it within a second, or SQLite's log grows without end."""

@@ -1,0 +1,170 @@
+"""The queue: what waits or is held, and what an administrator can do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from posthouse.mail import Content
+from posthouse.spool.batch import lock_messages
+from posthouse.spool.leases import ContentReader
+from posthouse.spool.records import EventKind, QueueChange, QueueFilter, State, TraceEntry, TracePage
+from posthouse.spool.schema import HELD, WAITING, content, event, message, recipient
+from posthouse.spool.store import Store
+from posthouse.spool.trace import JOINED, KEY, Trace, entry_of, like, parse_cursor, to_cursor, to_key, with_events
+
+_WINDOW = 1000
+"""Recipients that one transaction of an act changes at most, so that the mail does not have to wait for it."""
+
+_LIVE = recipient.c.state.in_([WAITING, HELD])
+_UNLEASED = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_(None))
+_LEASED = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_not(None))
+_BY_KEY = (recipient.c.message_id, recipient.c.place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Recipients that are in `subject` get `state`; `now` names what else becomes the time of the act."""
+
+    kind: EventKind
+    subject: sa.ColumnElement[bool]
+    state: State
+    now: str
+
+
+_RETRY = _Act(EventKind.RETRIED, _UNLEASED, State.WAITING, "due")
+_HOLD = _Act(EventKind.HELD, _UNLEASED, State.HELD, "due")
+_RELEASE = _Act(EventKind.RELEASED, recipient.c.state == HELD, State.WAITING, "due")
+_DROP = _Act(EventKind.DROPPED, sa.or_(_UNLEASED, recipient.c.state == HELD), State.DROPPED, "at")
+
+
+class Queue:
+    """Lists and changes the queue. Blocking.
+
+    What a worker is delivering at the moment can't be changed: an act leaves it alone, and says how many there were.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._reader = ContentReader(store)
+
+    def list(self, wanted: QueueFilter, limit: int = 100, cursor: str | None = None) -> TracePage:
+        """Up to `limit` recipients in the queue, oldest messages first, from where `cursor` left off."""
+        query = JOINED.where(_LIVE, *_conditions(wanted)).order_by(*_BY_KEY).limit(limit)
+        if cursor:
+            query = query.where(to_key(parse_cursor(cursor)) < KEY)
+        with self._store.reading() as connection:
+            entries = with_events(connection, [entry_of(row) for row in connection.execute(query)])
+        more = len(entries) == limit
+        return TracePage(entries, to_cursor(entries[-1]) if more else None)
+
+    def show(self, message_id: str) -> tuple[TraceEntry, ...]:
+        """All recipients of a message that has some in the queue; nothing for another."""
+        entries = Trace(self._store).show(message_id)
+        return entries if any(not entry.state.is_final for entry in entries) else ()
+
+    def content(self, message_id: str) -> Content | None:
+        """The content of a message in the queue; None where it isn't there, or not any more."""
+        with self._store.reading() as connection:
+            found = self._reader.load(connection, [message_id])[message_id]
+        return found if found.pieces else None
+
+    def counts(self) -> dict[State, int]:
+        """Recipients that wait and that are held. Counting a million takes a good part of a second."""
+        query = sa.select(recipient.c.state, sa.func.count()).where(_LIVE).group_by(recipient.c.state)
+        with self._store.reading() as connection:
+            found = {State(state): number for state, number in connection.execute(query).tuples()}
+        return {state: found.get(state, 0) for state in (State.WAITING, State.HELD)}
+
+    def retry(self, wanted: QueueFilter) -> QueueChange:
+        """What waits for its next try is due now."""
+        return self._change(_RETRY, wanted)
+
+    def hold(self, wanted: QueueFilter) -> QueueChange:
+        """What waits is kept back until it is released."""
+        return self._change(_HOLD, wanted)
+
+    def release(self, wanted: QueueFilter) -> QueueChange:
+        """What is held waits again, due now."""
+        return self._change(_RELEASE, wanted)
+
+    def drop(self, wanted: QueueFilter) -> QueueChange:
+        """What waits or is held is given up, without a word to its sender; its content goes."""
+        return self._change(_DROP, wanted)
+
+    def _change(self, act: _Act, wanted: QueueFilter) -> QueueChange:
+        changed = 0
+        after: sa.ColumnElement[Any] | None = None
+        conditions = _conditions(wanted)
+        while True:
+            with self._store.transaction() as connection:
+                end = _window_end(connection, after, wanted)
+                window = [condition for condition in (_above(after), _up_to(end)) if condition is not None]
+                changed += _apply(act, connection, [*window, *conditions])
+            if end is None:
+                break
+            after = end
+        return QueueChange(changed, 0 if act is _RELEASE else self._in_delivery(conditions))
+
+    def _in_delivery(self, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
+        query = sa.select(sa.func.count()).select_from(recipient).where(_LEASED, *conditions)
+        with self._store.reading() as connection:
+            return connection.scalar(query) or 0
+
+
+def _apply(act: _Act, connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
+    now = time.time()
+    update = recipient.update().where(act.subject, *conditions).values({"state": act.state.value, act.now: now})
+    rows = connection.execute(update.returning(*_BY_KEY)).tuples().all()
+    if not rows:
+        return 0
+    events = [{"message_id": key, "place": n, "at": now, "kind": act.kind.value, "detail": ""} for key, n in rows]
+    connection.execute(event.insert(), events)
+    if act.state.is_final:
+        _drop_content(connection, sorted({key for key, _ in rows}))
+    return len(rows)
+
+
+def _drop_content(connection: sa.Connection, ids: list[str]) -> None:
+    lock_messages(ids, connection)
+    live = sa.exists().where(recipient.c.message_id == content.c.message_id, _LIVE)
+    connection.execute(content.delete().where(content.c.message_id.in_(ids), ~live))
+
+
+def _window_end(
+    connection: sa.Connection, after: sa.ColumnElement[Any] | None, wanted: QueueFilter
+) -> sa.ColumnElement[Any] | None:
+    """The last key of the window that begins above `after`; None if it is the last window."""
+    conditions = [condition for condition in (_above(after), _among(wanted)) if condition is not None]
+    query = sa.select(*_BY_KEY).where(_LIVE, *conditions).order_by(*_BY_KEY).offset(_WINDOW - 1).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else to_key((row.message_id, row.place))
+
+
+def _above(key: sa.ColumnElement[Any] | None) -> sa.ColumnElement[bool] | None:
+    return None if key is None else key < KEY
+
+
+def _up_to(key: sa.ColumnElement[Any] | None) -> sa.ColumnElement[bool] | None:
+    return None if key is None else key >= KEY
+
+
+def _among(wanted: QueueFilter) -> sa.ColumnElement[bool] | None:
+    return recipient.c.message_id.in_(wanted.message_ids) if wanted.message_ids else None
+
+
+def _conditions(wanted: QueueFilter) -> list[sa.ColumnElement[bool]]:
+    among = _among(wanted)
+    conditions = [] if among is None else [among]
+    if wanted.sender:
+        sent = sa.exists().where(message.c.id == recipient.c.message_id, like(message.c.reverse_path, wanted.sender))
+        conditions.append(sent)
+    if wanted.recipient:
+        conditions.append(like(recipient.c.forward_path, wanted.recipient))
+    if wanted.state is not None:
+        conditions.append(recipient.c.state == wanted.state.value)
+    return conditions
