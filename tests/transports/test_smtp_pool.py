@@ -108,6 +108,15 @@ def test_an_idle_session_says_quit(sender, mail: Mail):
     assert len(peer.sessions) == 2
 
 
+def test_sessions_that_ended_while_idle_take_no_room(sender, mail: Mail, to: To):
+    sender.resolver.hosts |= {f"{n}.example.net": ["127.0.0.1"] for n in range(3)}
+    dead = [mail(to(f"b@{n}.example.net"), destination=f"{n}.example.net") for n in range(3)]
+    goodbyes = ["250 2.0.0 queued\r\n421 4.3.2 going down"] * 3
+    with Peer(CONTENT=[*goodbyes, "250 2.0.0 queued"]) as peer:
+        assert all_delivered(sender.deliver(peer, *dead, mail(), mail(), limits=PoolLimits(idle=3)))
+    assert len(peer.sessions) == 4
+
+
 def test_closing_waits_for_the_goodbye_but_not_forever(sender, mail: Mail):
     with Peer(QUIT=CLOSE) as peer:
         assert all_delivered(sender.deliver(peer, mail()))

@@ -1,5 +1,6 @@
 """The sans-IO SMTP engines: bytes in, events out. No sockets, no clock."""
 
+from posthouse.smtp.client import ClientEngine
 from posthouse.smtp.events import (
     NEED_DATA,
     PAUSED,
@@ -17,11 +18,14 @@ from posthouse.smtp.events import (
     StartTls,
     TransactionReset,
 )
+from posthouse.smtp.extensions import PeerExtensions
+from posthouse.smtp.replies import ProtocolError
 from posthouse.smtp.server import ServerEngine
 
 __all__ = [
     "NEED_DATA",
     "PAUSED",
+    "ClientEngine",
     "ContentChunk",
     "Credentials",
     "DataBegin",
@@ -29,6 +33,8 @@ __all__ = [
     "Hello",
     "MailFrom",
     "MessageEnd",
+    "PeerExtensions",
+    "ProtocolError",
     "Quit",
     "RcptTo",
     "ServerEngine",

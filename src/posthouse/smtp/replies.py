@@ -11,7 +11,8 @@ from posthouse.mail import Reply
 MAX_LINE: Final = 4096
 """Longer than RFC 5321 4.5.3.1.5 allows (512), since servers put trace texts into their replies."""
 
-MAX_LINES: Final = 100
+MAX_REPLY: Final = 16 * 1024
+"""Bytes in all: each recipient's outcome keeps one."""
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
@@ -24,11 +25,12 @@ class ProtocolError(Exception):
 class ReplyParser:
     """Bytes in, whole replies out."""
 
-    __slots__ = ("_buffer", "_lines")
+    __slots__ = ("_buffer", "_lines", "_size")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._lines: list[str] = []
+        self._size = 0
 
     @property
     def is_empty(self) -> bool:
@@ -48,11 +50,12 @@ class ReplyParser:
             code, is_last, text = _parse_line(line)
             if is_last and not self._lines:
                 return _single(code, text)
-            if len(self._lines) == MAX_LINES:
-                raise ProtocolError(f"a reply of more than {MAX_LINES} lines")
             self._lines.append(text)
+            self._size += end
+            if self._size > MAX_REPLY:
+                raise ProtocolError(f"a reply longer than {MAX_REPLY} bytes")
             if is_last:
-                lines, self._lines = self._lines, []
+                lines, self._lines, self._size = self._lines, [], 0
                 return _multi_line(code, lines)
         if len(self._buffer) >= MAX_LINE:
             raise ProtocolError(f"a reply line longer than {MAX_LINE} bytes")

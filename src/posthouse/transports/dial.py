@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 from posthouse.mail import Reply
@@ -73,11 +74,12 @@ class Dialler:
         except TimeoutError:
             raise self._unreachable(host, "no answer") from None
         except OSError as error:
-            raise self._unreachable(host, error.strerror or str(error)) from None
+            raise self._unreachable(host, os.strerror(error.errno) if error.errno else str(error)) from None
         return connection
 
     def _unreachable(self, host: Host, reason: str) -> SessionFailed:
-        return SessionFailed(Reply(451, "4.4.1", f"{host.name} [{host.ip}]:{self._port}: {reason}"))
+        source = f" from {self._source[0]}" if self._source else ""
+        return SessionFailed(Reply(451, "4.4.1", f"{host.name} [{host.ip}]:{self._port}: {reason}{source}"))
 
     async def _secure(self, connection: Connection, host: Host) -> None:
         if not connection.extensions.starttls:

@@ -45,7 +45,7 @@ class HostFinder:
                 continue
             for ip in addresses[: MAX_ADDRESSES - count]:
                 count += 1
-                yield Host(name.strip("[]"), ip)
+                yield Host(ip if name.startswith("[") else name, ip)
         if not count:
             raise trouble or self._no_address(destination)
 

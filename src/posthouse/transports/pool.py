@@ -46,7 +46,7 @@ class Pool:
     def give(self, destination: str, connection: Connection) -> None:
         """Keep a session for the next delivery, or end it if it has served its time."""
         is_worn = connection.transactions >= self._limits.transactions
-        if self._is_closed or is_worn or not connection.is_usable or self._count >= self._limits.idle:
+        if self._is_closed or is_worn or not connection.is_usable or not self._has_room():
             self._dismiss(connection)
             return
         connection.rest(self._limits.idle_seconds)
@@ -62,6 +62,14 @@ class Pool:
         self._count = 0
         if self._leaving:
             await asyncio.wait([connection.lost for connection in self._leaving])
+
+    def _has_room(self) -> bool:
+        """Sessions that ended while idle are only swept out when the pool is full."""
+        if self._count >= self._limits.idle:
+            alive = {where: [one for one in idle if one.is_usable] for where, idle in self._idle.items()}
+            self._idle = {where: idle for where, idle in alive.items() if idle}
+            self._count = sum(map(len, self._idle.values()))
+        return self._count < self._limits.idle
 
     def _dismiss(self, connection: Connection) -> None:
         """`lost` comes for sure: QUIT has a time-out of its own."""
