@@ -22,7 +22,7 @@ from posthouse.organization.connectors import (
     TlsSettings,
     TransportKind,
 )
-from posthouse.organization.document import OrganizationError, from_document, to_document
+from posthouse.organization.document import OrganizationError, from_document, network_text, to_document
 from posthouse.organization.model import DeliveryOverrides, LimitOverrides, Organization
 from posthouse.organization.notices import notices
 from posthouse.organization.policy import (
@@ -33,11 +33,8 @@ from posthouse.organization.policy import (
     resolve_postmaster,
 )
 from posthouse.organization.routing import Route, route
-from posthouse.organization.spelling import CMDLET_SPELLING, SNAKE_SPELLING, to_json
 
 __all__ = [
-    "CMDLET_SPELLING",
-    "SNAKE_SPELLING",
     "AcceptedDomain",
     "Attribution",
     "Candidates",
@@ -72,9 +69,9 @@ __all__ = [
     "from_document",
     "internal_headers_retained",
     "name_matches",
+    "network_text",
     "notices",
     "resolve_postmaster",
     "route",
     "to_document",
-    "to_json",
 ]

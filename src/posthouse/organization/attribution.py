@@ -1,4 +1,4 @@
-"""Attribution: finding the inbound connector that a transaction belongs to (DESIGN 5.1).
+"""Attribution: finding the inbound connector that a transaction belongs to (docs/policy.md 1).
 
 `candidates` looks once a session at what the client proves; `attribute` chooses among them once a transaction. Reasons
 are only put into words when somebody reads them.

@@ -1,4 +1,4 @@
-"""The organization as a document: the shape of the file that `posthouse apply` reads and `export` writes (DESIGN 6)."""
+"""The organization as a document: what `posthouse apply` reads and `export` writes (docs/reference.md)."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import enum
 import ipaddress
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
@@ -22,6 +23,8 @@ _ADDRESS_SPACE = re.compile(r"smtp:(?P<domain>[^;]+)(?:;\d+)?", re.IGNORECASE)
 _THUMBPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 _USER_LENGTH = 255
 _NAME_LENGTH = 64
+_MOST = 1_000_000_000
+_SHOWN = 80
 
 
 class Invalid(ValueError):
@@ -33,11 +36,16 @@ class Invalid(ValueError):
 
 
 def shown(value: object) -> str:
-    """A value as the document writes it, cut short."""
+    """A value as the document writes it, on one line and cut short."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+    text = printable(str(value))
+    text = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
     return f'"{text}"' if isinstance(value, str) else text
+
+
+def printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def text(value: object) -> str:
@@ -73,6 +81,14 @@ def whole(low: int, high: int) -> Reader[int]:
         return value
 
     return read
+
+
+count = whole(0, _MOST)
+
+
+def limit(value: object) -> int | None:
+    """A count; 0 is no limit."""
+    return count(value) or None
 
 
 def one_of(choices: type[enum.StrEnum]) -> Reader[Any]:
@@ -242,7 +258,7 @@ def _quantity(value: object, parse: Callable[[object], object]) -> float:
         raise Invalid(f"{shown(value)}: {error}") from None
     if isinstance(found, str):
         found = int(found)
-    if not isinstance(found, int | float) or isinstance(found, bool) or found < 0:
+    if not isinstance(found, int | float) or isinstance(found, bool) or not 0 <= found < math.inf:
         raise Invalid(f'{shown(value)} is not a quantity; write one like "5m" for a time, "150 MiB" for a size')
     return found
 
@@ -275,7 +291,7 @@ def read_keys(
         if key in elsewhere:
             continue
         if key not in fields:
-            texts.append(f"{key}: unknown key; {_suggestion(key, (*fields, *elsewhere))}")
+            texts.append(f"{printable(key)}: unknown key; {_suggestion(key, (*fields, *elsewhere))}")
             continue
         try:
             values[key] = fields[key](value)
@@ -293,5 +309,5 @@ def required(cls: type) -> list[str]:
 
 
 def _suggestion(key: str, allowed: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(str(key), allowed, n=1)
+    close = difflib.get_close_matches(key, allowed, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed here: {', '.join(allowed)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from posthouse.organization.connectors import CredentialKind, InboundConnector, OutboundConnector
+from posthouse.organization.connectors import InboundConnector, OutboundConnector, Throttle
 from posthouse.organization.model import Organization
 
 NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
@@ -18,12 +18,12 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
         "rewrite_from",
     ),
     OutboundConnector: (
-        "throttle",
         "mta_sts_mode",
         "smtp_dane_mode",
         "sender_rewriting_enabled",
         "test_mode",
     ),
+    Throttle: ("messages_per_minute", "recipients_per_day"),
 }
 """Fields that are read, kept and written back, and change nothing in this version."""
 
@@ -33,11 +33,7 @@ def notices(organization: Organization) -> tuple[str, ...]:
     return (
         *(line for connector in organization.inbound for line in _inbound(connector)),
         *(line for connector in organization.outbound for line in _outbound(connector)),
-        *(
-            f'credential "{credential.name}": kind {credential.kind} is kept but not acted on yet'
-            for credential in organization.credentials
-            if credential.kind is not CredentialKind.BASIC
-        ),
+        *(f'credential "{credential.name}" is kept but not acted on yet' for credential in organization.credentials),
     )
 
 
@@ -53,11 +49,12 @@ def _inbound(connector: InboundConnector) -> Iterator[str]:
 def _outbound(connector: OutboundConnector) -> Iterator[str]:
     label = f'outbound_connector "{connector.name}"'
     yield from _not_acted_on(label, connector)
+    yield from _not_acted_on(f"{label}: throttle", connector.throttle)
     if not connector.recipient_domains and not connector.all_accepted_domains:
         yield f"{label}: it carries nothing; set recipient_domains or all_accepted_domains"
 
 
-def _not_acted_on(label: str, connector: InboundConnector | OutboundConnector) -> Iterator[str]:
-    for field in dataclasses.fields(connector):
-        if field.name in NOT_ACTED_ON[type(connector)] and getattr(connector, field.name) != field.default:
+def _not_acted_on(label: str, item: InboundConnector | OutboundConnector | Throttle) -> Iterator[str]:
+    for field in dataclasses.fields(item):
+        if field.name in NOT_ACTED_ON[type(item)] and getattr(item, field.name) != field.default:
             yield f"{label}: {field.name} is kept but not acted on yet"

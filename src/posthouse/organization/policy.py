@@ -1,4 +1,4 @@
-"""What a transaction may do: the checks at MAIL and at each RCPT, with Exchange Online's replies (DESIGN 5.2 to 5.6).
+"""What a transaction may do: the checks at MAIL and at each RCPT, with Exchange Online's replies (docs/policy.md).
 
 Each check gives the reply that refuses, or None. The session appends the message id and our host.
 """

@@ -1,4 +1,4 @@
-"""Routing: which outbound connector takes a recipient (DESIGN 8)."""
+"""Routing: which outbound connector takes a recipient (docs/flow.md 8)."""
 
 from __future__ import annotations
 
@@ -52,4 +52,7 @@ def _reasons(route: Route) -> tuple[str, ...]:
     else:
         why = f"of all RecipientDomains its own name {domain} most closely"
     others = len(route.organization.outbound) - 1
-    return (f"{connector.name}: {why}", *((f"{others} other connectors: disabled, or less close",) if others else ()))
+    return (
+        f"{connector.name}: {why}",
+        *((f"{others} other outbound connectors: disabled, or less close",) if others else ()),
+    )

@@ -60,6 +60,8 @@ def _check_smtp(connector: OutboundConnector) -> Iterator[str]:
         yield "use_mx_record: it excludes smart_hosts; set it to false, or remove them"
     if connector.tls_domain and connector.tls_settings is not TlsSettings.DOMAIN_VALIDATION:
         yield f"tls_domain: it needs tls_settings DomainValidation, not {connector.tls_settings}"
+    if connector.credential:
+        yield "credential: signing in to a next hop is not available in this version; remove it"
 
 
 def _check_mailbox(connector: OutboundConnector) -> Iterator[str]:
@@ -93,7 +95,6 @@ def check_organization(organization: Organization) -> Iterator[str]:
                     f'"{domain}" is no accepted domain; add it as accepted_domain, or remove it'
                 )
     yield from _check_logins(organization.inbound)
-    yield from _check_credentials(organization)
 
 
 def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
@@ -107,16 +108,3 @@ def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
                     f'inbound_connector "{connector.name}": sender_credentials: user "{credential.user}" '
                     f'belongs to "{owner}" already; choose another'
                 )
-
-
-def _check_credentials(organization: Organization) -> Iterator[str]:
-    kinds = {credential.name.casefold(): credential.kind for credential in organization.credentials}
-    for connector in organization.outbound:
-        if not connector.credential:
-            continue
-        label = f'outbound_connector "{connector.name}": credential: "{connector.credential}"'
-        kind = kinds.get(connector.credential.casefold())
-        if kind is None:
-            yield f"{label} is no credential; add it as credential, or correct the name"
-        elif kind is not CredentialKind.BASIC:
-            yield f"{label} is of kind {kind}, which this version can't sign in with; use kind password"

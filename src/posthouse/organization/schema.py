@@ -26,8 +26,6 @@ from posthouse.organization.connectors import (
 from posthouse.organization.fields import Invalid, Reader, boolean, one_of, optional, several, table, text, whole
 from posthouse.organization.model import DeliveryOverrides, LimitOverrides
 
-COUNT = 1_000_000_000
-
 
 def transport(value: object) -> TransportKind:
     if value == "graph":
@@ -65,7 +63,7 @@ INBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
     "sender_credentials": several(
         table(SenderCredential, {"user": fields.user, "password_hash": fields.password_hash})
     ),
-    "rate_limit": whole(1, COUNT),
+    "rate_limit": fields.limit,
     "rewrite_from": optional(fields.mail_address, ""),
 }
 
@@ -84,7 +82,7 @@ OUTBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
     "credential": text,
     "throttle": table(
         Throttle,
-        dict.fromkeys(("messages_per_minute", "recipients_per_day", "connections"), whole(1, COUNT)),
+        dict.fromkeys(("messages_per_minute", "recipients_per_day", "connections"), fields.limit),
     ),
     "mailboxes": several(fields.mailbox),
     "mta_sts_mode": one_of(MtaStsMode),
@@ -112,9 +110,9 @@ DELIVERY: Mapping[str, Reader[Any]] = {
 
 LIMITS: Mapping[str, Reader[Any]] = {
     "message_size": fields.size,
-    "recipients": whole(0, COUNT),
-    "sessions": whole(0, COUNT),
-    "sessions_per_client": whole(0, COUNT),
+    "recipients": fields.count,
+    "sessions": fields.count,
+    "sessions_per_client": fields.count,
     "min_free": fields.size,
     "trace_keep": fields.duration,
 }
