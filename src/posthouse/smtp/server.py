@@ -108,8 +108,8 @@ class ServerEngine:
 
     @property
     def buffered(self) -> int:
-        """Octets received and not used. They pile up only while the engine is paused: stop reading then."""
-        return len(self._buffer)
+        """Octets that wait to be read. They pile up only while the engine is paused: stop reading then."""
+        return 0 if self._out.closing else len(self._buffer)
 
     @property
     def should_close(self) -> bool:
