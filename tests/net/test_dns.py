@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from itertools import groupby
 from typing import TypeVar
 
+import dns.resolver
 import pytest
 from dns_server import SERVFAIL, SILENT, TRUNCATED, DnsServer
 
@@ -200,3 +201,15 @@ def test_a_name_server_may_have_a_port(nameserver: str) -> None:
 def test_a_bad_name_server_is_refused(nameserver: str) -> None:
     with pytest.raises(DnsError, match="should be an IP address"):
         Resolver([nameserver])
+
+
+def test_a_system_without_name_servers_resolves_nothing_but_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", absent)
+    monkeypatch.setattr(dns.resolver.BaseResolver, "read_registry", absent)
+    resolver = Resolver()
+    assert asyncio.run(resolver.addresses("192.0.2.1")) == ["192.0.2.1"]
+    with pytest.raises(DnsTemporary, match="this system has no name server"):
+        asyncio.run(resolver.addresses("mail.contoso.test"))

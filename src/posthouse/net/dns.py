@@ -61,12 +61,12 @@ class Resolver:
     def __init__(self, nameservers: Sequence[str] = (), *, lifetime: float = _LIFETIME) -> None:
         """`nameservers` are `ip`, `ip:port` or `[ip]:port`; without any, the system's. `lifetime` bounds a question.
 
-        Raises `DnsError` where the system has none set.
+        Raises `DnsError` for a name server that isn't an address.
         """
         try:
             self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
-        except dns.resolver.NoResolverConfiguration:
-            raise DnsError("this system has no name server set; set nameservers, or /etc/resolv.conf") from None
+        except dns.resolver.NoResolverConfiguration:  # a relay with a smart host's address needs none
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
         if nameservers:
             self._resolver.nameservers = [_nameserver(text) for text in nameservers]
         self._resolver.cache = dns.resolver.LRUCache(_CACHED_ANSWERS)
@@ -130,6 +130,8 @@ class Resolver:
             question = dns.name.from_text(normalize_domain(name)) if isinstance(name, str) else name
         except dns.exception.DNSException:
             raise NoSuchDomain(f"{name} is not a valid domain name") from None
+        if not self._resolver.nameservers:
+            raise DnsTemporary(f"cannot ask for {name}: this system has no name server; set one in /etc/resolv.conf")
         try:
             return await self._resolver.resolve(
                 question, kind, raise_on_no_answer=False, search=False, lifetime=lifetime or self._lifetime

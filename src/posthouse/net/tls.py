@@ -40,7 +40,6 @@ _ADVICE = {
     "alert certificate unknown": "the other side refuses our certificate",
 }
 _PROBLEMS = {
-    ValidationStatus.EMPTY_CERTIFICATE: "there is none",
     ValidationStatus.EXPIRED: "it has expired",
     ValidationStatus.NOT_YET_VALID: "it is not valid yet",
     ValidationStatus.SELF_SIGNED: "it is self-signed",
@@ -67,9 +66,7 @@ class ServerContext:
         self.verifier = verifier
         self.openssl = _context(SSL.TLS_SERVER_METHOD, identity, profile)
         self.openssl.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _let_pass)
-        self.openssl.set_session_id(
-            b"posthouse"
-        )  # a session that asked for a certificate is cut off on resuming without
+        self.openssl.set_session_id(b"posthouse")  # without one, OpenSSL cuts off a client that resumes
         self.openssl.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         self.openssl.set_timeout(SESSION_LIFETIME)
 
