@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TESTS ?= tests
 
-.PHONY: setup run demo test check format lock
+.PHONY: setup run demo test check format bench lock
 
 setup: .venv/.installed
 
@@ -28,6 +28,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+bench: setup
+	$(BIN)/python bench/throughput.py
 
 format: setup
 	$(BIN)/ruff check --fix .

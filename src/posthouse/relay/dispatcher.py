@@ -14,7 +14,7 @@ from posthouse.spool import Lease, Pending
 from posthouse.transports import Transport
 
 LANES = 10
-"""Deliveries at once to one destination in one worker, where the connector doesn't say."""
+"""Deliveries at once to one destination in one worker."""
 
 NOWHERE = ("", "")
 """In the place of connector and destination: nothing takes mail for the recipient."""
@@ -61,7 +61,12 @@ class Dispatcher:
             groups.setdefault(key, []).append(pending.index)
         held = OpenLease(lease, deliveries=len(groups))
         for key, recipients in groups.items():
-            self._put(organization, held, Delivery(message, tuple(recipients), *key))
+            self._put(held, Delivery(message, tuple(recipients), *key))
+
+    @property
+    def destinations(self) -> list[str]:
+        """Those that deliveries are under way or queued for."""
+        return [destination for _, destination in self._lanes]
 
     def drain(self) -> None:
         """Start nothing more; what is queued stays leased until the store gives it back."""
@@ -75,15 +80,15 @@ class Dispatcher:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _put(self, organization: Organization, held: OpenLease, delivery: Delivery) -> None:
+    def _put(self, held: OpenLease, delivery: Delivery) -> None:
         if self._draining:
             return
         key = (delivery.connector, delivery.destination)
         lanes = self._lanes.get(key)
         if lanes is None:
-            lanes = self._lanes[key] = Lanes(_lane_limit(organization, delivery.connector))
+            lanes = self._lanes[key] = Lanes()
         lanes.queue.append((held, delivery))
-        if len(lanes.tasks) < lanes.limit:
+        if len(lanes.tasks) < LANES:
             task = asyncio.get_running_loop().create_task(self._work(key, lanes))
             lanes.tasks.add(task)
 
@@ -129,18 +134,11 @@ class Dispatcher:
 class Lanes:
     """The queue of one destination and the tasks that work it off."""
 
-    __slots__ = ("limit", "queue", "tasks")
+    __slots__ = ("queue", "tasks")
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self) -> None:
         self.queue: deque[tuple[OpenLease, Delivery]] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
-
-
-def _lane_limit(organization: Organization, connector: str) -> int:
-    """Throttle.connections holds for all workers together, so each gets its part."""
-    found = next((outbound for outbound in organization.outbound if outbound.name == connector), None)
-    return (found.throttle.connections if found else None) or LANES
 
 
 def _is_unreachable(outcomes: Sequence[Outcome]) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from posthouse import observe
 from posthouse.mail import Client, Message, Refused, Reply
@@ -135,9 +135,8 @@ class Session(asyncio.Protocol):
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         hearing = self._hearing
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self._ip = transport.get_extra_info("peername")[0]
         self.active_at = hearing.clock()
         admitted = hearing.census.enter(
@@ -147,7 +146,7 @@ class Session(asyncio.Protocol):
             limit_per_client=self._limits.sessions_per_client,
         )
         if not admitted or hearing.draining:
-            transport.write((CLOSING if admitted else TOO_MANY_SESSIONS).encode())
+            self._transport.write((CLOSING if admitted else TOO_MANY_SESSIONS).encode())
             transport.close()
             if admitted:
                 hearing.census.leave(hearing.worker, self._ip)

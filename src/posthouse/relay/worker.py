@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from posthouse import observe
 from posthouse.mail import message_id
@@ -117,6 +118,7 @@ class Worker:
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_log_defect)
         await self._spool.start(self._assignment.node)
         await self._watch.refresh()
         for listener in self._listeners:
@@ -197,6 +199,12 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(self._dispatcher.drained(), *(listener.drained() for listener in self._listeners))
+
+
+def _log_defect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception that nobody caught ends its session or delivery, never the worker; it is a defect of ours."""
+    error = context.get("exception")
+    log.error("defect", where=str(context.get("message", "")), error=repr(error), exc_info=error)
 
 
 def new_id() -> str:

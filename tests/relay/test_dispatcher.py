@@ -1,0 +1,135 @@
+"""Leased messages routed, queued by destination, delivered, settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from posthouse.mail import Delivery, Message, Outcome, Reply, Status, domain_of
+from posthouse.organization import AcceptedDomain, Organization, OutboundConnector, TransportKind
+from posthouse.relay.budget import Budget
+from posthouse.relay.dispatcher import LANES, Dispatcher
+from posthouse.relay.in_force import InForce
+from posthouse.relay.settling import Settler
+from posthouse.relay.worker import new_id
+from posthouse.settings import Settings
+from support.recording import RecordingSpool
+
+MakeMessage = Callable[..., Message]
+OK = Reply(250, "2.0.0", "OK")
+NOBODY = Reply(451, "4.4.1", "No answer from host")
+
+ORGANIZATION = Organization(
+    accepted_domains=(AcceptedDomain("contoso.com"),),
+    outbound=(
+        OutboundConnector("Mailboxes", all_accepted_domains=True, transport=TransportKind.MAILBOX, mailboxes=("*",)),
+        OutboundConnector("Internet", recipient_domains=("*.net",), use_mx_record=True),
+    ),
+)
+
+
+class Scripted:
+    """A transport that does what the test says, and counts how many deliveries are under way at once."""
+
+    def __init__(self, answer: Callable[[Delivery], Sequence[Outcome]]) -> None:
+        self.answer = answer
+        self.deliveries: list[Delivery] = []
+        self.at_once = self.most_at_once = 0
+
+    def destination(self, forward_path: str) -> str:
+        return domain_of(forward_path)
+
+    async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
+        self.deliveries.append(delivery)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        return self.answer(delivery)
+
+    async def close(self) -> None: ...
+
+
+def all_of(delivery: Delivery, status: Status, reply: Reply, remote: str = "mx.test") -> list[Outcome]:
+    return [Outcome(recipient, status, reply, remote, 0.0) for recipient in delivery.recipients]
+
+
+def delivered(delivery: Delivery) -> list[Outcome]:
+    return all_of(delivery, Status.DELIVERED, OK)
+
+
+def dispatch(spool: RecordingSpool, transport: Scripted, *messages: Message) -> Dispatcher:
+    """Take the messages and wait until all their deliveries are settled."""
+    in_force = InForce.made(1, ORGANIZATION, Settings(hostname="relay.test"))
+
+    async def run() -> Dispatcher:
+        settler = Settler(
+            spool=spool,  # type: ignore[arg-type]
+            budget=Budget(),
+            in_force=lambda: in_force,
+            hostname="relay.test",
+            new_id=new_id,
+            clock=lambda: 1000.0,
+            take=lambda dsn: None,
+        )
+        dispatcher = Dispatcher(
+            organization=lambda: ORGANIZATION, transport=lambda _: transport, settler=settler, clock=lambda: 1000.0
+        )
+        for message in messages:
+            dispatcher.take_fresh(message)
+        await dispatcher.drained()
+        return dispatcher
+
+    return asyncio.run(run())
+
+
+def test_recipients_of_one_destination_share_a_delivery(spool: RecordingSpool, message: MakeMessage) -> None:
+    transport = Scripted(delivered)
+    dispatch(spool, transport, message("a@example.net", "user@contoso.com", "b@example.net"))
+    assert sorted((d.connector, d.destination, d.recipients) for d in transport.deliveries) == [
+        ("Internet", "example.net", (0, 2)),
+        ("Mailboxes", "contoso.com", (1,)),
+    ]
+
+
+def test_a_recipient_that_no_connector_takes_fails(spool: RecordingSpool, message: MakeMessage) -> None:
+    dispatch(spool, Scripted(delivered), message("user@example.org", "user@example.net"))
+    outcomes = {o.recipient: o for settlement in spool.settlements for o in settlement.outcomes}
+    assert outcomes[0].status is Status.FAILED
+    assert outcomes[0].reply.enhanced == "5.4.4"
+    assert outcomes[1].status is Status.DELIVERED
+
+
+def test_a_destination_has_ten_deliveries_at_once(spool: RecordingSpool, message: MakeMessage) -> None:
+    transport = Scripted(delivered)
+    dispatch(spool, transport, *(message("user@example.net") for _ in range(30)))
+    assert transport.most_at_once == LANES
+
+
+def test_what_waits_behind_an_unreachable_destination_is_deferred_with_it(
+    spool: RecordingSpool, message: MakeMessage
+) -> None:
+    transport = Scripted(lambda delivery: all_of(delivery, Status.DEFERRED, NOBODY, remote=""))
+    dispatch(spool, transport, *(message("user@example.net") for _ in range(50)))
+    assert len(transport.deliveries) <= LANES
+    assert all(o.status is Status.DEFERRED for settlement in spool.settlements for o in settlement.outcomes)
+
+
+def test_a_host_that_answers_4xx_holds_nobody_else_back(spool: RecordingSpool, message: MakeMessage) -> None:
+    transport = Scripted(lambda delivery: all_of(delivery, Status.DEFERRED, Reply(451, "4.3.2", "Busy")))
+    dispatch(spool, transport, *(message("user@example.net") for _ in range(20)))
+    assert len(transport.deliveries) == 20
+
+
+def test_a_defect_in_a_transport_defers_the_mail(spool: RecordingSpool, message: MakeMessage) -> None:
+    def broken(delivery: Delivery) -> Sequence[Outcome]:
+        raise ZeroDivisionError
+
+    dispatch(spool, Scripted(broken), message("user@example.net"))
+    (outcome,) = spool.last.outcomes
+    assert (outcome.status, outcome.reply.enhanced) == (Status.DEFERRED, "4.3.0")
+
+
+def test_an_idle_dispatcher_holds_nothing(spool: RecordingSpool, message: MakeMessage) -> None:
+    dispatcher = dispatch(spool, Scripted(delivered), *(message("user@example.net") for _ in range(5)))
+    assert not dispatcher.destinations
