@@ -1,15 +1,9 @@
 """Authorities and what they issued: made once, since nothing changes them."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import trustme
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tls_peers import identity_of, pem_of
-
+from net.tls_peers import identity_of, pem_of
 from posthouse.net.certificates import Identity
 from posthouse.net.verification import Verifier
 

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.hazmat.primitives.serialization import pkcs12 as pfx
-from tls_peers import identity_of, issue
 
+from net.tls_peers import identity_of, issue
 from posthouse.net.certificates import (
     Authority,
     CertificateError,
@@ -146,7 +146,7 @@ def test_a_pfx_without_a_certificate_is_refused(identity: Identity) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no certificate", b"0\x82\x01\x00"])
 def test_what_is_no_pfx_is_refused(data: bytes) -> None:
-    with pytest.raises(CertificateError, match="not a PFX"):
+    with pytest.raises(CertificateError, match="neither PEM nor PFX"):
         load_pfx(data, "secret")
 
 

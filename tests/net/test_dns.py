@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import dns.resolver
 import pytest
-from dns_server import SERVFAIL, SILENT, TRUNCATED, DnsServer
 
+from net.dns_server import SERVFAIL, SILENT, TRUNCATED, DnsServer
 from posthouse.net.dns import DnsError, DnsTemporary, MxHost, NoSuchDomain, NullMx, Resolver
 
 T = TypeVar("T")

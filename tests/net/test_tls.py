@@ -20,8 +20,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
-from tls_peers import PythonTls, identity_of, issue, leaf_of, load_into, pem_of, shake_hands
 
+from net.tls_peers import PythonTls, identity_of, issue, leaf_of, load_into, pem_of, shake_hands
 from posthouse.net.certificates import CertificateError, Identity, self_signed
 from posthouse.net.tls import ClientContext, Profile, ServerContext, TlsError, TlsSession
 from posthouse.net.verification import Verifier

@@ -10,8 +10,8 @@ import trustme
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
-from tls_peers import identity_of, issue, leaf_of
 
+from net.tls_peers import identity_of, issue, leaf_of
 from posthouse.net import verification
 from posthouse.net.certificates import CertificateError, Identity, self_signed
 from posthouse.net.verification import ChainUnknownError, Purpose, Verifier

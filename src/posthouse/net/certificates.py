@@ -122,7 +122,7 @@ def load_pfx(data: bytes, password: str | None = None, *, source: str = "the PFX
 
 def _pfx_problem(error: str, password: str | None) -> str:
     if "password" not in error.lower():
-        return "not a PFX (PKCS #12) file, or a damaged one; export it again"
+        return "neither PEM nor PFX (PKCS #12), or damaged; export it again"
     if password:
         return "wrong password; give the one that the PFX was exported with"
     return "it is protected by a password; give the one that the PFX was exported with"

@@ -30,7 +30,7 @@ _ADVICE = {
     "wrong version number": "what came is not TLS; is plain SMTP spoken on a TLS port?",
     "http request": "what came is HTTP, not TLS",
     "unsupported protocol": "the other side knows only TLS versions that the tls_profile here forbids",
-    "no shared cipher": "the two sides have no cipher in common; an old device needs the legacy tls_profile",
+    "no shared cipher": "the two sides have no cipher in common; an old device may need tls_profile legacy and RSA",
     "alert protocol version": "the other side wants another TLS version; an old one needs the legacy tls_profile",
     "alert handshake failure": "the two sides have no version or cipher in common, or it wants a client certificate",
     "alert certificate required": "the other side demands a client certificate",
