@@ -30,7 +30,7 @@ from posthouse.smtp.transfer import Step
 GIVEN_WHOLE: Final = 256 * 1024
 """Content in memory up to this size goes out with its commands; more, or from a file, is streamed."""
 
-_UNTOUCHED = (None, Step.RSET, Step.MAIL)
+_UNANSWERED: Final = (Step.RSET, Step.MAIL)
 _Event = TypeVar("_Event", bound=ClientEvent)
 
 
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
                 await self._stream(content)
                 event = await self._event(TransactionDone)
         except SessionFailed as failure:
-            if self._engine.waiting_for in _UNTOUCHED:
+            if self._engine.waiting_for in _UNANSWERED:
                 raise
             return self._engine.abandon(failure.reply)
         return cast("TransactionDone", event).replies
@@ -264,9 +264,16 @@ class Connection(asyncio.Protocol):
         if self._tls is None:
             self._transport.write(data)
         else:
-            self._tls.send(data)
-            self._write_ciphertext(self._tls)
+            self._encrypt(self._tls, data)
         return True
+
+    def _encrypt(self, session: TlsSession, data: bytes) -> None:
+        try:
+            session.send(data)
+        except TlsError as error:
+            self._fail(SessionFailed(self._reply("4.7.5", str(error)), self.remote))
+        else:
+            self._write_ciphertext(session)
 
     def _write_ciphertext(self, session: TlsSession) -> None:
         data = session.data_to_send()

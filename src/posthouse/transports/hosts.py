@@ -43,7 +43,9 @@ class HostFinder:
             except SessionFailed as failure:
                 trouble = failure
                 continue
-            for ip in addresses[: MAX_ADDRESSES - count]:
+            for ip in addresses:
+                if count == MAX_ADDRESSES:
+                    return
                 count += 1
                 yield Host(ip if name.startswith("[") else name, ip)
         if not count:
@@ -68,7 +70,7 @@ class HostFinder:
             found = []
         except DnsTemporary as error:
             raise SessionFailed(Reply(451, "4.4.3", f"Address look-up of {name} failed: {error}")) from None
-        return [ip for ip in found if self._version in (None, ipaddress.ip_address(ip).version)]
+        return [ip for ip in found if self._version is None or ipaddress.ip_address(ip).version == self._version]
 
     def _no_address(self, destination: str) -> SessionFailed:
         """A smart host without an address is an error in the connector, which costs no mail; an MX host is final."""
