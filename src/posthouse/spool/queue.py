@@ -77,7 +77,7 @@ class Queue:
         """Recipients that wait and that are held. Counting a million takes a good part of a second."""
         query = sa.select(recipient.c.state, sa.func.count()).where(_LIVE).group_by(recipient.c.state)
         with self._store.reading() as connection:
-            found = {State(state): number for state, number in connection.execute(query).tuples()}
+            found = {State(state): number for state, number in connection.execute(query)}
         return {state: found.get(state, 0) for state in (State.WAITING, State.HELD)}
 
     def retry(self, wanted: QueueFilter) -> QueueChange:
@@ -119,7 +119,7 @@ class Queue:
 def _apply(act: _Act, connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
     now = time.time()
     update = recipient.update().where(act.subject, *conditions).values({"state": act.state.value, act.now: now})
-    rows = connection.execute(update.returning(*_BY_KEY)).tuples().all()
+    rows = connection.execute(update.returning(*_BY_KEY)).all()
     if not rows:
         return 0
     events = [{"message_id": key, "place": n, "at": now, "kind": act.kind.value, "detail": ""} for key, n in rows]
