@@ -71,6 +71,13 @@ class TestMx:
             (outcome,) = sender.deliver(peer)
         assert (outcome.status, outcome.reply.enhanced) == ("deferred", "4.4.1")
 
+    def test_it_waits_too_where_one_could_not_be_looked_up(self, sender):
+        sender.resolver.mx["example.net"] = [MxHost(10, "slow.example.net"), MxHost(20, "example.net")]
+        sender.resolver.hosts["slow.example.net"] = DnsTemporary("no server answered")
+        with Peer(CONNECT="554 5.3.2 no mail here") as peer:
+            (outcome,) = sender.deliver(peer)
+        assert (outcome.status, outcome.reply.enhanced) == ("deferred", "4.4.3")
+
     def test_a_host_without_address_is_passed_over(self, sender):
         sender.resolver.mx["example.net"] = [MxHost(10, "gone.example.net"), MxHost(20, "mx.example.net")]
         sender.resolver.hosts["mx.example.net"] = ["127.0.0.1"]

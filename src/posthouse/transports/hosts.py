@@ -33,7 +33,10 @@ class HostFinder:
         self._version = ipaddress.ip_address(connector.source_address).version if connector.source_address else None
 
     async def hosts(self, destination: str) -> AsyncGenerator[Host, None]:
-        """Each address in turn, looked up when its turn comes. Raises `SessionFailed` when there is none to try."""
+        """Each address in turn, looked up when its turn comes.
+
+        Ends in `SessionFailed` when there was none to try, or one more that could not be looked up.
+        """
         names = self._connector.smart_hosts or await self._mail_exchangers(destination)
         count = 0
         trouble: SessionFailed | None = None
@@ -48,7 +51,7 @@ class HostFinder:
                     return
                 count += 1
                 yield Host(ip if name.startswith("[") else name, ip)
-        if not count:
+        if trouble or not count:
             raise trouble or self._no_address(destination)
 
     async def _mail_exchangers(self, domain: str) -> list[str]:

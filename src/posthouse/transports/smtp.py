@@ -78,13 +78,17 @@ class SmtpTransport:
         return () if all(outcome.reply.code == 421 for outcome in outcomes) else outcomes
 
     async def _deliver_anew(self, delivery: Delivery) -> Sequence[Outcome]:
+        """Over a new session with the first host that has one for us. The mail waits if any of them may come back."""
         failures: list[SessionFailed] = []
-        async with aclosing(self._finder.hosts(delivery.destination)) as hosts:
-            async for host in hosts:
-                try:
-                    return await self._deliver_over(await self._dialler.dial(host), delivery)
-                except SessionFailed as failure:
-                    failures.append(failure)
+        try:
+            async with aclosing(self._finder.hosts(delivery.destination)) as hosts:
+                async for host in hosts:
+                    try:
+                        return await self._deliver_over(await self._dialler.dial(host), delivery)
+                    except SessionFailed as failure:
+                        failures.append(failure)
+        except SessionFailed as failure:
+            failures.append(failure)
         raise next((failure for failure in failures if failure.reply.is_transient), failures[-1])
 
     async def _deliver_over(self, connection: Connection, delivery: Delivery) -> Sequence[Outcome]:
