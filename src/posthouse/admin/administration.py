@@ -15,6 +15,7 @@ import tomli_w
 
 from posthouse.admin.difference import Change, difference
 from posthouse.admin.errors import AdminError
+from posthouse.admin.mail import Mail
 from posthouse.admin.references import Document, Resolver, Stored, secret_names, written
 from posthouse.organization import Organization, OrganizationError, from_document, notices, to_document
 from posthouse.relay.house import node_name
@@ -39,12 +40,13 @@ class Applied:
 
 
 class Administration:
-    """Acts on one store, whether or not a `serve` is running on it."""
+    """Acts on one store, whether or not a `serve` is running on it. `mail` has those on the queue and the trace."""
 
     def __init__(self, store: Store, environ: Mapping[str, str] = os.environ) -> None:
         self._organizations = Organizations(store)
         self._secrets = Secrets(store)
         self._workers = Workers(store)
+        self.mail = Mail(store)
         self._data_dir = store.data_dir
         self._environ = environ
 

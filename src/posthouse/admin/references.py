@@ -53,6 +53,10 @@ class Stored:
         return next((credential.get("secret", "") for credential in held), "")
 
 
+class _Problem(Exception):
+    """One reference leads nowhere: what is wrong and what to do."""
+
+
 @dataclass(slots=True)
 class Resolver:
     """Turns a written organization into a stored one; what is wrong is collected, so that one run tells it all.
@@ -69,100 +73,92 @@ class Resolver:
     def resolve(self, written: Mapping[str, Any]) -> Document:
         """The document to validate and store, with `new_secrets`. Raises `AdminError`."""
         document = dict(written)
-        if isinstance(roots := document.get("trusted_roots"), list):
-            document["trusted_roots"] = [self._root(root) for root in roots]
-        self._each(document, "inbound_connector", self._inbound)
-        self._each(document, "outbound_connector", self._outbound)
-        self._each(document, "credential", self._credential)
+        self._each(document, "trusted_roots", str, self._root)
+        self._each(document, "inbound_connector", Mapping, self._inbound)
+        self._each(document, "outbound_connector", Mapping, self._outbound)
+        self._each(document, "credential", Mapping, self._credential)
         if self.problems:
             raise AdminError(*self.problems)
         return document
 
-    def _each(self, document: Document, key: str, resolve: Callable[[Document], Document]) -> None:
-        if isinstance(tables := document.get(key), list):
-            document[key] = [resolve(dict(table)) if isinstance(table, Mapping) else table for table in tables]
+    def _each(self, table: Document, key: str, kind: type, resolve: Callable[[Any], object]) -> None:
+        """Resolve each value of a list, if it is one and they are of the kind that they should be."""
+        if isinstance(values := table.get(key), list):
+            table[key] = [self._collecting(resolve, value) if isinstance(value, kind) else value for value in values]
 
-    def _root(self, root: object) -> object:
+    def _collecting(self, resolve: Callable[[Any], object], value: object) -> object:
+        try:
+            return resolve(value)
+        except _Problem as problem:
+            self.problems.append(str(problem))
+            return value
+
+    def _root(self, root: str) -> str:
         """A path, or the PEM text itself."""
-        if not isinstance(root, str):
-            return root
         is_text = root.lstrip().startswith("-----BEGIN")
-        name = "the PEM text" if is_text else root
+        where = f"trusted_roots: {'the PEM text' if is_text else root}"
         try:
             pem = root.encode() if is_text else (self.folder / root).read_bytes()
             return "".join(_pem(certificate) for certificate in load_pem_x509_certificates(pem))
         except OSError as error:
-            self.problems.append(f"trusted_roots: {name}: {error.strerror}; name a PEM file that this user can read")
+            raise _Problem(f"{where}: {error.strerror}; name a PEM file that this user can read") from None
         except ValueError:
-            self.problems.append(
-                f"trusted_roots: {name}: no PEM certificate in it; it needs -----BEGIN CERTIFICATE-----"
-            )
-        return root
+            raise _Problem(f"{where}: no PEM certificate in it; it needs -----BEGIN CERTIFICATE-----") from None
 
-    def _inbound(self, connector: Document) -> Document:
-        if isinstance(logins := connector.get("sender_credentials"), list):
-            where = f'inbound_connector "{connector.get("name")}": sender_credentials'
-            connector["sender_credentials"] = [
-                self._login(login, where) if isinstance(login, Mapping) else login for login in logins
-            ]
-        return connector
-
-    def _login(self, login: Mapping[str, Any], where: str) -> Document:
-        resolved = dict(login)
-        user = str(login.get("user", ""))
-        password = self._taken(resolved, "password", f"{where}: user {user}")
-        if "password_hash" in login:
-            return resolved
-        known = self.stored.password_hash(user)
-        if password is None and known is None:
-            self.problems.append(
-                f"{where}: user {user} has no password; set password_env to the variable that holds it"
-            )
-        elif password is None or (known and _verifies(known, password)):
-            resolved["password_hash"] = known
-        else:
-            resolved["password_hash"] = PasswordHasher().hash(password)
+    def _inbound(self, connector: Mapping[str, Any]) -> Document:
+        resolved = dict(connector)
+        where = f'inbound_connector "{connector.get("name")}": sender_credentials'
+        self._each(resolved, "sender_credentials", Mapping, lambda login: self._login(dict(login), where))
         return resolved
 
-    def _outbound(self, connector: Document) -> Document:
-        where = f'outbound_connector "{connector.get("name")}": client_certificate'
-        return self._with_certificate(connector, "client_certificate", where)
+    def _login(self, login: Document, where: str) -> Document:
+        user = str(login.get("user", ""))
+        password = self._taken(login, "password", f"{where}: user {user}")
+        if "password_hash" in login:
+            return login
+        known = self.stored.password_hash(user)
+        if password is None and known is None:
+            raise _Problem(f"{where}: user {user} has no password; set password_env to the variable that holds it")
+        is_known = password is None or (known is not None and _verifies(known, password))
+        return {**login, "password_hash": known if is_known else PasswordHasher().hash(password or "")}
 
-    def _credential(self, credential: Document) -> Document:
+    def _outbound(self, connector: Mapping[str, Any]) -> Document:
+        where = f'outbound_connector "{connector.get("name")}": client_certificate'
+        return self._with_certificate(dict(connector), "client_certificate", where)
+
+    def _credential(self, credential: Mapping[str, Any]) -> Document:
+        resolved = dict(credential)
         name = str(credential.get("name", ""))
-        where = f'credential "{name}"'
-        secret = self._taken(credential, "secret", where)
+        secret = self._taken(resolved, "secret", f'credential "{name}"')
         kept = self.stored.credential_secret(name)
         if secret is not None and (not kept or self.stored.secret(kept) != secret.encode()):
             kept = f"credential/{secrets.token_hex(8)}"
             self.new_secrets[kept] = secret.encode()
         if kept:
-            credential["secret"] = kept
-        return self._with_certificate(credential, "certificate", f"{where}: certificate")
+            resolved["secret"] = kept
+        return self._with_certificate(resolved, "certificate", f'credential "{name}": certificate')
 
     def _with_certificate(self, table: Document, key: str, where: str) -> Document:
-        if isinstance(table.get(key), Mapping):
-            table[key] = self._certificate(dict(table[key]), where)
+        if isinstance(reference := table.get(key), Mapping):
+            table[key] = self._certificate(dict(reference), where)
         return table
 
-    def _certificate(self, written: Document, where: str) -> Document:
-        password = self._taken(written, "password", where)
-        match written:
+    def _certificate(self, reference: Document, where: str) -> Document:
+        password = self._taken(reference, "password", where)
+        match reference:
             case {"thumbprint": str(thumbprint), **rest} if not rest:
                 return self._kept_certificate(thumbprint, where)
             case {"pfx": str(file), **rest} if not rest:
                 return self._read_certificate(where, self.folder / file, None, password)
             case {"certificate": str(file), "key": str(key), **rest} if not rest:
                 return self._read_certificate(where, self.folder / file, self.folder / key, password)
-        self.problems.append(f"{where}: write {{ pfx, password_env }}, {{ certificate, key }} or {{ thumbprint }}")
-        return {}
+        raise _Problem(f"{where}: write {{ pfx, password_env }}, {{ certificate, key }} or {{ thumbprint }}")
 
     def _read_certificate(self, where: str, file: Path, key: Path | None, password: str | None) -> Document:
         try:
             identity = load_files(file, key, password)
         except CertificateError as error:
-            self.problems.append(f"{where}: {error}")
-            return {}
+            raise _Problem(f"{where}: {error}") from None
         secret = f"certificate/{_fingerprint(identity)}"
         self.new_secrets[secret] = identity.to_pfx()
         return {"secret": secret, "thumbprint": identity.thumbprint}
@@ -170,17 +166,16 @@ class Resolver:
     def _kept_certificate(self, thumbprint: str, where: str) -> Document:
         if kept := self.stored.certificate(thumbprint):
             return kept
-        self.problems.append(f"{where}: no certificate {thumbprint} is stored; give its file with pfx")
-        return {}
+        raise _Problem(f"{where}: no certificate {thumbprint} is stored; give its file with pfx")
 
     def _taken(self, table: Document, key: str, where: str) -> str | None:
         """Take `key` or `key_env` out of a table: a secret as it is, or the variable that holds it."""
         plain, variable = table.pop(key, None), table.pop(f"{key}_env", None)
-        if variable is None or not isinstance(variable, str):
+        if not isinstance(variable, str):
             return plain if isinstance(plain, str) else None
         if variable not in self.environ:
-            self.problems.append(f"{where}: the environment has no {variable}; set it to the {key}")
-        return self.environ.get(variable, "")
+            raise _Problem(f"{where}: the environment has no {variable}; set it to the {key}")
+        return self.environ[variable]
 
 
 def written(stored: Mapping[str, Any]) -> Document:

@@ -1,0 +1,45 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from posthouse import __version__
+from posthouse.cli import connector, demo, domain, headers, organization, queue, send, serve, trace
+
+app = typer.Typer(
+    help="Posthouse: an SMTP relay with Exchange-Online-style connectors.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"posthouse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def posthouse(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Posthouse: an SMTP relay with Exchange-Online-style connectors."""
+
+
+app.command()(serve.serve)
+app.command()(demo.demo)
+app.command()(organization.apply)
+app.command()(organization.export)
+app.command()(organization.show)
+app.add_typer(connector.app, name="connector")
+app.add_typer(domain.app, name="domain")
+app.command()(send.send)
+app.command()(headers.headers)
+app.add_typer(queue.app, name="queue")
+app.command()(trace.trace)

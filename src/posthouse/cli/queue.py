@@ -1,0 +1,100 @@
+"""`posthouse queue …`: messages that are not done yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posthouse.cli.options import Config, Json, administration
+from posthouse.cli.output import show_json, show_rows, show_table
+from posthouse.cli.trace import row_of, state_named
+
+if TYPE_CHECKING:
+    from posthouse.admin import QueueAct
+
+_COLUMNS = {
+    "id": "Message",
+    "received": "Received",
+    "sender": "From",
+    "recipient": "To",
+    "status": "Status",
+    "attempts": "Attempts",
+    "due": "Due",
+    "reply": "Last reply",
+}
+
+Sender = Annotated[str, typer.Option("--from", metavar="ADDRESS", help="With * as wildcard at either end.")]
+To = Annotated[str, typer.Option("--to", metavar="ADDRESS", help="With * as wildcard at either end.")]
+
+app = typer.Typer(help="Messages that are not done yet.")
+
+
+@app.command("list")
+def list_queue(
+    sender: Sender = "",
+    recipient: To = "",
+    status: Annotated[str, typer.Option(metavar="STATUS", help="waiting or held.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = 100,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """List recipients whose mail waits or is held, oldest first."""
+    from posthouse.spool import QueueFilter
+
+    wanted = QueueFilter(sender=sender, recipient=recipient, state=state_named(status))
+    with administration(config) as admin:
+        rows = [row_of(entry) for entry in islice(admin.mail.queue(wanted), limit)]
+    show_rows(rows, _COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(
+    message: Annotated[str, typer.Argument(metavar="ID", help="The message.")],
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Show all about a message."""
+    with administration(config) as admin:
+        rows = [row_of(entry) for entry in admin.mail.queued(message)]
+    if as_json:
+        show_json(rows)
+        return
+    for row in rows:
+        show_table(("Key", "Value"), row.items())
+
+
+def _act(act: QueueAct) -> Callable[..., None]:
+    def command(
+        ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The messages.")] = None,
+        sender: Sender = "",
+        recipient: To = "",
+        every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+        as_json: Json = False,
+        config: Config = None,
+    ) -> None:
+        from posthouse.spool import QueueFilter
+
+        chosen = QueueFilter(message_ids=tuple(ids or ()), sender=sender, recipient=recipient)
+        if not every and chosen == QueueFilter():
+            raise typer.BadParameter("name messages, --from or --to; or --all for all of them")
+        with administration(config) as admin:
+            change = admin.mail.act(act, chosen)
+        if as_json:
+            show_json({"changed": change.changed, "in_delivery": change.in_delivery})
+        else:
+            show_table(("Recipients changed", "Left alone, in delivery"), [(change.changed, change.in_delivery)])
+
+    return command
+
+
+_ACTS: dict[QueueAct, str] = {
+    "retry": "Try deferred mail again now.",
+    "hold": "Keep mail back until it is released.",
+    "release": "Deliver mail that was held.",
+    "drop": "Delete mail, without telling its sender.",
+}
+for _name, _help in _ACTS.items():
+    app.command(_name, help=_help)(_act(_name))

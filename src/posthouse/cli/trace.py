@@ -1,0 +1,101 @@
+"""`posthouse trace`: what happened to messages."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from posthouse.cli.options import Config, Json, administration, moment
+from posthouse.cli.output import show_rows, timestamp
+
+if TYPE_CHECKING:
+    from posthouse.spool import TraceEntry
+
+_COLUMNS = {
+    "received": "Received",
+    "id": "Message",
+    "sender": "From",
+    "recipient": "To",
+    "status": "Status",
+    "connector": "In by",
+    "outbound_connector": "Out by",
+    "reply": "Last reply",
+}
+
+
+def trace(
+    sender: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="With * as wildcard at either end.")] = "",
+    recipient: Annotated[str, typer.Option("--to", metavar="ADDRESS", help="With * as wildcard at either end.")] = "",
+    since: Annotated[str, typer.Option(metavar="WHEN", help="2026-11-24, 2026-11-24T15:30, or an age: 2h.")] = "",
+    until: Annotated[str, typer.Option(metavar="WHEN", help="The same.")] = "",
+    status: Annotated[str, typer.Option(metavar="STATUS", help="waiting, held, delivered, failed or dropped.")] = "",
+    message_id: Annotated[str, typer.Option("--id", metavar="ID", help="Ours, or the Message-ID header's.")] = "",
+    subject: Annotated[str, typer.Option(metavar="TEXT", help="A part of it.")] = "",
+    connector: Annotated[str, typer.Option(metavar="NAME", help="Inbound or outbound.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Search what happened to messages, newest first."""
+    from posthouse.spool import TraceFilter
+
+    wanted = TraceFilter(
+        sender=sender,
+        recipient=recipient,
+        since=moment(since),
+        until=moment(until),
+        state=state_named(status),
+        message_id=message_id,
+        subject=subject,
+        connector=connector,
+    )
+    with administration(config) as admin:
+        rows = [row_of(entry) for entry in islice(admin.mail.trace(wanted), limit)]
+    show_rows(rows, _COLUMNS, as_json=as_json)
+
+
+def state_named(word: str) -> Any:
+    """The state of that name; None for no name."""
+    from posthouse.spool import State
+
+    if not word:
+        return None
+    try:
+        return State(word)
+    except ValueError:
+        raise typer.BadParameter(f'"{word}" is no status; write one of {", ".join(State)}') from None
+
+
+def row_of(entry: TraceEntry) -> dict[str, Any]:
+    """A trace entry as JSON shows it, from acceptance on."""
+    return {
+        "id": entry.message_id,
+        "received": timestamp(entry.received_at),
+        "origin": entry.origin.value,
+        "sender": entry.reverse_path or "<>",
+        "recipient": entry.forward_path,
+        "subject": entry.subject,
+        "message_id": entry.header_message_id,
+        "size": entry.size,
+        "client": entry.client.ip,
+        "helo": entry.client.helo,
+        "protocol": entry.client.protocol,
+        "tls": entry.client.tls,
+        "certificate": entry.client.certificate,
+        "login": entry.client.login,
+        "connector": entry.connector,
+        "reasons": entry.reasons,
+        "status": entry.state.value,
+        "attempts": entry.attempts,
+        "due": timestamp(entry.due) if not entry.state.is_final else None,
+        "reply": str(entry.reply) if entry.reply else None,
+        "remote": entry.remote,
+        "at": timestamp(entry.at),
+        "outbound_connector": entry.outbound_connector,
+        "destination": entry.destination,
+        "events": [
+            {"at": timestamp(event.at), "event": event.kind.value, "detail": event.detail} for event in entry.events
+        ],
+    }
