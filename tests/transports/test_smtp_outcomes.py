@@ -68,12 +68,13 @@ class TestDelivered:
             outcomes = sender.deliver(peer, mail(to("b@example.net", "c@example.net", "d@example.net")))
         assert fates(outcomes) == ["delivered 2.0.0", "failed 5.1.1", "deferred 4.2.1"]
 
-    def test_only_some_recipients_of_a_message(self, sender, mail: Mail, to: To):
-        whole = mail(to("b@example.net", "c@example.net", "d@example.net"))
+    @pytest.mark.parametrize("recipients", [(2, 0), (1,), (2, 1, 0)])
+    def test_only_some_recipients_in_any_order(self, sender, mail: Mail, to: To, recipients: tuple[int, ...]):
+        message = mail(to("0@example.net", "1@example.net", "2@example.net")).message
         with Peer() as peer:
-            outcomes = sender.deliver(peer, Delivery(whole.message, (2, 0), "Internet", "example.net"))
-        assert [outcome.recipient for outcome in outcomes] == [2, 0]
-        assert peer.messages[0].recipients == ["RCPT TO:<d@example.net>", "RCPT TO:<b@example.net>"]
+            outcomes = sender.deliver(peer, Delivery(message, recipients, "Internet", "example.net"))
+        assert tuple(outcome.recipient for outcome in outcomes) == recipients
+        assert peer.messages[0].recipients == [f"RCPT TO:<{index}@example.net>" for index in recipients]
 
     def test_recipients_above_the_server_s_limit_go_in_the_next_transaction(self, sender, mail: Mail, to: To):
         many = to(*(f"{n}@example.net" for n in range(5)))

@@ -117,7 +117,7 @@ class SmtpTransport:
     async def _send(self, connection: Connection, delivery: Delivery, recipients: tuple[int, ...]) -> Sequence[Outcome]:
         message = delivery.message
         envelope = message.envelope
-        if len(recipients) != len(envelope.recipients):
+        if recipients != tuple(range(len(envelope.recipients))):
             envelope = replace(envelope, recipients=tuple(envelope.recipients[index] for index in recipients))
         try:
             replies = await connection.send(envelope, message.content)
