@@ -68,6 +68,10 @@ def test_plain_of_another_shape(text: str):
     assert refused("PLAIN", base64(text)) == "501 5.5.2"
 
 
+def test_login_needs_a_user():
+    assert refused("LOGIN", "", "cGFzc3dvcmQ=") == "501 5.5.2"
+
+
 def test_a_response_that_is_no_text():
     assert refused("PLAIN", b64encode(b"\0\xff\0x").decode()) == "501 5.5.2"
 

@@ -102,6 +102,12 @@ def test_a_421_of_the_session_closes(talk: Any):
     assert talk.engine.buffered == 0
 
 
+def test_a_421_that_is_one_error_too_many_is_said_once(new_talk: NewTalk):
+    talk = new_talk(limits=ServerLimits(size=0, recipients=0, errors=1)).greeted()
+    talk.refusals["Hello"].append(Reply(421, "4.3.2", "Going down"))
+    assert talk.say(b"EHLO a\r\n") == "421 4.3.2 Going down\r\n"
+
+
 def test_a_refused_message_ends_the_transaction_too(talk: Any):
     talk.refusals["MessageEnd"].append(Reply(452, "4.3.1", "Insufficient system resources"))
     said = talk.say(TRANSACTION, b"x\r\n.\r\nDATA\r\n").split("\r\n")

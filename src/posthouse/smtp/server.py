@@ -350,9 +350,8 @@ class ServerEngine:
             return self._out.close(answers.BAD_CHUNK)
         if not chunk.octets and not self._out.count_command():
             return None
-        if self._offered.chunking:
-            chunk.refusal = out_of_order(self._state, "BDAT") or self._transaction.refusal
-        else:
+        chunk.refusal = out_of_order(self._state, "BDAT") or self._transaction.refusal
+        if not self._offered.chunking:
             chunk.refusal = answers.CHUNKING_NOT_OFFERED
         self._reader = chunk
         return DataBegin() if self._state is State.RECIPIENTS and not chunk.refusal else None
