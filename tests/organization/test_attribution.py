@@ -192,6 +192,8 @@ def test_where_none_matched_the_reasons_say_why_for_each(attributed) -> None:
         "Certificate: no certificate was presented",
         "Both: no certificate was presented",
     )
+    empty = Peer("203.0.113.1", tls=True, certificate=CertificateVerdict(ValidationStatus.EMPTY_CERTIFICATE))
+    assert attributed(organization, empty, "").reasons[1] == "Certificate: no certificate was presented"
     assert attributed(organization, presenting("a.contoso.com", status="UnknownIssuer"), "").reasons[1] == (
         "Certificate: the certificate is not valid: UnknownIssuer"
     )

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from posthouse.mail import domain_of
-from posthouse.organization.certificate import CertificateVerdict, patterns_of
+from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, patterns_of
 from posthouse.organization.index import Sender
 from posthouse.organization.model import InboundConnector, Organization
 from posthouse.organization.networks import parse_client
@@ -191,7 +191,7 @@ def _miss(candidates: Candidates, connector: InboundConnector) -> str:
 
 def _certificate_miss(candidates: Candidates, connector: InboundConnector) -> str:
     certificate = candidates.peer.certificate
-    if certificate is None:
+    if certificate is None or certificate.status is ValidationStatus.EMPTY_CERTIFICATE:
         return "no certificate was presented"
     if not certificate.is_valid:
         return f"the certificate is not valid: {certificate.status}"

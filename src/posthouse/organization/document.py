@@ -28,6 +28,8 @@ _FIELDS = {
     "credential": "credentials",
 }
 _ALWAYS_WRITTEN = {"type", "connector_type", "sender_domains"}
+_DURATION_UNITS = {"d": 86400, "h": 3600, "m": 60}
+_SIZE_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 _DURATIONS = {"retry_after", "warn_after", "give_up_after", "trace_keep"}
 _SIZES = {"message_size", "min_free"}
 
@@ -131,10 +133,6 @@ def _written(key: str, value: Any) -> Any:
 def network_text(network: Network) -> str:
     """A network of one is written as its address."""
     return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
-
-
-_DURATION_UNITS = {"d": 86400, "h": 3600, "m": 60}
-_SIZE_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 
 
 def _duration_text(seconds: float) -> str:

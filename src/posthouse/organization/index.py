@@ -43,14 +43,13 @@ class Login:
 class InboundIndex:
     """Finds inbound connectors by login, certificate name and address, and those that restrict a domain."""
 
-    __slots__ = ("certificates", "enabled", "logins", "networks", "restricted", "total")
+    __slots__ = ("certificates", "logins", "networks", "restricted")
 
     def __init__(self, accepted_domains: frozenset[str], connectors: Iterable[InboundConnector]) -> None:
         self.logins: dict[str, Login] = {}
         self.certificates: dict[str, list[Sender]] = {}
         self.networks: NetworkTable[Sender] = NetworkTable()
         self.restricted: DomainTable[Sender] = DomainTable(accepted_domains)
-        self.enabled: list[Sender] = []
         compiled: dict[tuple[bool, tuple[str, ...]], DomainSet] = {}
         for connector in sorted(connectors, key=lambda connector: connector.name.casefold()):
             if not connector.enabled:
@@ -65,7 +64,6 @@ class InboundIndex:
 
     def _add(self, sender: Sender) -> None:
         connector = sender.connector
-        self.enabled.append(sender)
         for credential in connector.sender_credentials:
             self.logins.setdefault(credential.user.casefold(), Login(sender, credential))
         for network in connector.sender_ip_addresses:
@@ -108,13 +106,13 @@ class Exit:
 class OutboundIndex:
     """Finds the outbound connector of a domain. Of several that name it alike, the first by Name is taken."""
 
-    __slots__ = ("enabled", "table")
+    __slots__ = ("table",)
 
     def __init__(self, accepted_domains: frozenset[str], connectors: Iterable[OutboundConnector]) -> None:
-        ordered = sorted(connectors, key=lambda connector: connector.name.casefold())
-        self.enabled = [Exit(connector) for connector in ordered if connector.enabled]
         self.table: DomainTable[Exit] = DomainTable(accepted_domains)
-        for exit_ in self.enabled:
-            self.table.add(exit_.connector.recipient_domains, exit_)
-            if exit_.connector.all_accepted_domains:
-                self.table.add_accepted(exit_)
+        for connector in sorted(connectors, key=lambda connector: connector.name.casefold()):
+            if connector.enabled:
+                exit_ = Exit(connector)
+                self.table.add(connector.recipient_domains, exit_)
+                if connector.all_accepted_domains:
+                    self.table.add_accepted(exit_)
