@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from posthouse.mail import Body, Envelope, Notify, Recipient, Refused, Reply, Ret, message_id
+from posthouse.mail.dsn import encode_xtext
 from posthouse.mail.headers import format_date
 from posthouse.net.certificates import CertificateError, Identity
 from posthouse.net.tls import ClientContext, Profile, TlsError, TlsSession
@@ -174,7 +175,7 @@ def _envelope(options: SendOptions, content: bytes) -> Envelope:
         options.sender,
         tuple(Recipient(address, options.notify) for address in options.recipients),
         options.ret,
-        options.envid,
+        encode_xtext(options.envid) if options.envid else None,
         smtputf8=not all(map(str.isascii, addresses)),
         body=Body.SEVEN_BIT if content.isascii() else Body.EIGHT_BIT,
     )

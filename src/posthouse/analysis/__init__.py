@@ -1,0 +1,9 @@
+"""The header analyzer: which way a message went, how long each hop took, and what is worth knowing about it.
+
+Pure: bytes in, values out. Whatever the bytes are, it never raises, and takes time in proportion to their length.
+"""
+
+from posthouse.analysis.findings import Finding, Severity
+from posthouse.analysis.report import HeaderReport, Hop, Summary, analyze
+
+__all__ = ["Finding", "HeaderReport", "Hop", "Severity", "Summary", "analyze"]
