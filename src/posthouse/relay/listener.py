@@ -10,16 +10,17 @@ import socket
 from pathlib import Path
 
 from posthouse import observe
-from posthouse.net.certificates import IdentityFile, self_signed
+from posthouse.net.certificates import CertificateError, IdentityFile, self_signed
 from posthouse.net.tls import ServerContext
 from posthouse.net.verification import Verifier
+from posthouse.relay.connection import CLOSING, COMMAND_TIMEOUT, IDLE, Connection
 from posthouse.relay.house import StartError
-from posthouse.relay.session import CLOSING, COMMAND_TIMEOUT, IDLE, Hearing, Session
+from posthouse.relay.session import Hearing
 from posthouse.settings import Listener
 
 BACKLOG = 1024
-SELF_SIGNED = "self-signed.pfx"
-"""In data_dir: the certificate of listeners that name none, for trials."""
+SELF_SIGNED, SELF_SIGNED_RSA = "self-signed.pfx", "self-signed-rsa.pfx"
+"""In data_dir: the certificates of listeners that name none, for trials."""
 _DRAIN_LOOK = 0.1
 _SHARED = hasattr(socket, "SO_REUSEPORT") and os.name == "posix"
 
@@ -34,12 +35,15 @@ class OpenListener:
         self._identity = identity
         self._hearing = hearing
         self._verifier: Verifier | None = None
+        self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
         """Begin to accept."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Session(self._hearing), sock=_listening(*self._address))
+        self._server = await loop.create_server(
+            lambda: Connection(self._hearing, self._connections), sock=_listening(*self._address)
+        )
 
     def prepare(self, verifier: Verifier) -> None:
         """Judge the client certificates of new sessions by this."""
@@ -49,27 +53,32 @@ class OpenListener:
 
     def refresh_certificate(self) -> None:
         """Use the certificate's files as they are now; sessions under way keep the old one."""
-        if self._identity is not None and self._identity.refresh():
+        if self._identity is None or not self._identity.refresh():
+            return
+        try:
             self._make_context()
+        except CertificateError as error:
+            log.error("certificate unusable", reason=str(error), hint="the last one stays in use")
+        else:
             log.info("certificate reloaded", listener=self._hearing.listener.address)
 
     def hang_up_idle(self) -> None:
         """RFC 5321 4.5.3.2.7: five minutes without a word."""
         limit = self._hearing.clock() - COMMAND_TIMEOUT
-        for session in [session for session in self._hearing.sessions if session.active_at < limit]:
-            session.hang_up(IDLE)
+        for connection in [connection for connection in self._connections if connection.active_at < limit]:
+            connection.hang_up(IDLE)
 
     def stop_accepting(self) -> None:
         """Close the socket; sessions without a transaction are told to come back later."""
         self._hearing.draining = True
         if self._server is not None:
             self._server.close()
-        for session in [session for session in self._hearing.sessions if not session.is_busy]:
-            session.hang_up(CLOSING)
+        for connection in [connection for connection in self._connections if not connection.session.is_busy]:
+            connection.hang_up(CLOSING)
 
     async def drained(self) -> None:
         """Wait until the transactions under way have ended."""
-        while self._hearing.sessions:
+        while self._connections:
             await asyncio.sleep(_DRAIN_LOOK)
             self.stop_accepting()
 
@@ -89,11 +98,12 @@ def identity_file(listener: Listener, data_dir: Path, hostname: str) -> Identity
     if listener.certificate is not None:
         password = os.environ.get(listener.certificate_password_env) if listener.certificate_password_env else None
         return IdentityFile(listener.certificate, listener.key, password)
-    file = data_dir / SELF_SIGNED
+    legacy = listener.tls_profile == "legacy"  # an old printer may know no elliptic curves
+    file = data_dir / (SELF_SIGNED_RSA if legacy else SELF_SIGNED)
     if not file.exists():
         fresh = file.with_name(f"{file.name}.{os.getpid()}")
         fresh.touch(mode=0o600)
-        fresh.write_bytes(self_signed(hostname).to_pfx())
+        fresh.write_bytes(self_signed(hostname, rsa_key=legacy).to_pfx())
         fresh.replace(file)
     return IdentityFile(file)
 
