@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from posthouse.cli.fields import option_parameters, values_given
 from posthouse.cli.options import Config, Json, administration
 from posthouse.cli.organization import show_applied
 from posthouse.cli.output import cell, show_json, show_rows, show_table
-from posthouse.organization.connectors import InboundConnector, OutboundConnector
 
 if TYPE_CHECKING:
-    from posthouse.admin import ItemKind
+    from posthouse.admin import ItemKind, Items
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connector's name.")]
-_DIRECTIONS: dict[str, tuple[ItemKind, type]] = {
-    "inbound": ("inbound_connector", InboundConnector),
-    "outbound": ("outbound_connector", OutboundConnector),
-}
+_KINDS: dict[str, ItemKind] = {"inbound": "inbound_connector", "outbound": "outbound_connector"}
 _COLUMNS = {
     "Name": "Name",
     "Direction": "Direction",
@@ -84,17 +82,32 @@ def _summary(connector: dict[str, Any]) -> dict[str, str]:
     return {"Domains": cell([*connector["RecipientDomains"], *accepted]), "Proof or way": way}
 
 
-def _act(direction: str, act: Literal["new", "set"]) -> Callable[..., None]:
-    """A command with an option for each field of the connector."""
+class _Act(TyperGroup):
+    """`connector new` or `connector set`, with an option for each field of the connector.
 
-    kind, model = _DIRECTIONS[direction]
+    A command is made when it is asked for: knowing the fields takes longer than `posthouse --help` may.
+    """
 
-    def command(name: str, config: Path | None, as_json: bool, **options: object) -> None:
-        from posthouse.admin import Items
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_KINDS)
 
-        with administration(config) as admin:
-            items = Items(admin, kind, Path.cwd())
-            values = values_given(model, options)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _KINDS:
+            return None
+        single = typer.Typer(rich_markup_mode=None, add_completion=False)
+        single.command(cmd_name, help=_help_for(cmd_name, self.help or ""))(_changer(cmd_name, self.name or ""))
+        return get_command(single)
+
+
+def _changer(direction: str, act: str) -> Callable[..., None]:
+    from posthouse.cli.fields import option_parameters, values_given
+    from posthouse.organization import InboundConnector, OutboundConnector
+
+    model = {"inbound": InboundConnector, "outbound": OutboundConnector}[direction]
+
+    def change(name: str, config: Path | None, as_json: bool, **options: object) -> None:
+        values = values_given(model, options)
+        with _items(config, direction) as items:
             show_applied(items.new(name, values) if act == "new" else items.set(name, values), as_json=as_json)
 
     parameters = [
@@ -103,31 +116,34 @@ def _act(direction: str, act: Literal["new", "set"]) -> Callable[..., None]:
         inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False),
         inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, annotation=Config, default=None),
     ]
-    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
+    change.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    change.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return change
 
 
 def _remover(direction: str) -> Callable[..., None]:
-    kind, _ = _DIRECTIONS[direction]
-
     def remove(name: Name, as_json: Json = False, config: Config = None) -> None:
-        from posthouse.admin import Items
-
-        with administration(config) as admin:
-            show_applied(Items(admin, kind, Path.cwd()).remove(name), as_json=as_json)
+        with _items(config, direction) as items:
+            show_applied(items.remove(name), as_json=as_json)
 
     return remove
 
 
-def _add_act(name: str, help_text: str, make: Callable[[str], Callable[..., None]]) -> None:
-    """`connector NAME inbound …` and `connector NAME outbound …`."""
-    group = typer.Typer(help=help_text)
-    for direction in _DIRECTIONS:
-        group.command(direction, help=help_text.replace("a connector", f"an {direction} connector"))(make(direction))
-    app.add_typer(group, name=name)
+@contextmanager
+def _items(config: Path | None, direction: str) -> Iterator[Items]:
+    from posthouse.admin import Items
+
+    with administration(config) as admin:
+        yield Items(admin, _KINDS[direction], Path.cwd())
 
 
-_add_act("new", "Make a connector.", lambda direction: _act(direction, "new"))
-_add_act("set", "Change a connector: what is not given stays.", lambda direction: _act(direction, "set"))
-_add_act("remove", "Remove a connector.", _remover)
+def _help_for(direction: str, help_text: str) -> str:
+    return help_text.replace("a connector", f"an {direction} connector")
+
+
+app.add_typer(typer.Typer(cls=_Act, help="Make a connector."), name="new")
+app.add_typer(typer.Typer(cls=_Act, help="Change a connector: what is not given stays."), name="set")
+_removers = typer.Typer(help="Remove a connector.")
+for _direction in _KINDS:
+    _removers.command(_direction, help=_help_for(_direction, "Remove a connector."))(_remover(_direction))
+app.add_typer(_removers, name="remove")

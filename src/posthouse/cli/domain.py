@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from posthouse.cli.options import Config, Json, administration
 from posthouse.cli.organization import show_applied
 from posthouse.cli.output import show_rows
-from posthouse.organization.connectors import DomainType
 
 if TYPE_CHECKING:
     from posthouse.admin import Items
 
 Name = Annotated[str, typer.Argument(metavar="DOMAIN", help="The domain, like contoso.com.")]
+DomainType = Literal["Authoritative", "InternalRelay", "ExternalRelay"]
 Type = Annotated[DomainType, typer.Option("--type", help="Where its mailboxes are.")]
 
 app = typer.Typer(help="Accepted domains.")
@@ -34,17 +34,17 @@ def list_domains(as_json: Json = False, config: Config = None) -> None:
 
 
 @app.command()
-def new(name: Name, kind: Type = DomainType.AUTHORITATIVE, as_json: Json = False, config: Config = None) -> None:
+def new(name: Name, kind: Type = "Authoritative", as_json: Json = False, config: Config = None) -> None:
     """Accept mail for a domain."""
     with _domains(config) as domains:
-        show_applied(domains.new(name, {"type": kind.value}), as_json=as_json)
+        show_applied(domains.new(name, {"type": kind}), as_json=as_json)
 
 
 @app.command("set")
 def set_type(name: Name, kind: Type, as_json: Json = False, config: Config = None) -> None:
     """Change the type of an accepted domain."""
     with _domains(config) as domains:
-        show_applied(domains.set(name, {"type": kind.value}), as_json=as_json)
+        show_applied(domains.set(name, {"type": kind}), as_json=as_json)
 
 
 @app.command()

@@ -16,19 +16,12 @@ if TYPE_CHECKING:
     from posthouse.analysis import HeaderReport
 
 _ENOUGH = 8 << 20  # bytes: a header ends long before
-_STDIN = Path("-")
+_STDIN = "-"
 
 
 def headers(
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[FILE]...",
-            help="Messages, or their headers; - is standard input.",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-        ),
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Messages, or headers; - is standard input.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -39,11 +32,11 @@ def headers(
     for file in files:
         report = analyze(_read(file))
         if as_json and len(files) > 1:
-            sys.stdout.write(json.dumps({"file": str(file), **report.to_json()}, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps({"file": file, **report.to_json()}, ensure_ascii=False) + "\n")
         elif as_json:
             show_json(report.to_json())
         else:
-            _show(report, str(file) if len(files) > 1 else "")
+            _show(report, file if len(files) > 1 else "")
 
 
 def show_hops(report: HeaderReport) -> None:
@@ -68,11 +61,14 @@ def _show(report: HeaderReport, title: str) -> None:
         show_table(("Severity", "Finding"), ((finding.severity, finding.text) for finding in report.findings))
 
 
-def _read(file: Path) -> bytes:
+def _read(file: str) -> bytes:
     if file == _STDIN:
         return sys.stdin.buffer.read(_ENOUGH)
-    with file.open("rb") as opened:
-        return opened.read(_ENOUGH)
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(_ENOUGH)
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from None
 
 
 def _delay(seconds: float | None) -> str:
