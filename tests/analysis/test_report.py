@@ -110,6 +110,11 @@ def test_latin_1_is_read_where_it_is_no_utf8() -> None:
     assert analyze(b"Subject: Gr\xfc\xdfe\n").summary.subject == "Grüße"
 
 
+@pytest.mark.parametrize("value", [b"a\x1b[2Jb", b"=?utf-8?q?a=1B=5B2Jb?=", b"a\xc2\x9b[2Jb"])
+def test_no_escape_sequence_reaches_a_terminal(value: bytes) -> None:
+    assert analyze(b"Subject: " + value).summary.subject.startswith("a [")
+
+
 def test_nothing_gives_an_empty_report() -> None:
     report = analyze(b"")
     assert (report.hops, report.findings, report.authentication) == ((), (), {})

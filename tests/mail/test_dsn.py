@@ -191,6 +191,10 @@ def test_a_delay_says_until_when_we_try() -> None:
     assert b"Subject: Delayed: Scan\r\n" in content
 
 
+def test_a_failure_is_final_whatever_the_schedule_says() -> None:
+    assert dsn(FAILED, retry_until=AT + 3600) == dsn(FAILED)
+
+
 @pytest.mark.parametrize(
     ("outcome", "action", "title"), [(DELIVERED, "delivered", b"Delivered"), (RELAYED, "relayed", b"Relayed")]
 )

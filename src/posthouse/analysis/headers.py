@@ -13,6 +13,7 @@ LIMIT = 1 << 20
 FIELD_LIMIT = 10_000
 """Fields that are looked at."""
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"([A-Za-z][\w.-]*)[ \t]*:(?=[ \t]|$|[^\s:])")
 _HEXTET = re.compile(r"[0-9A-Fa-f]{1,4}:\S")
@@ -66,6 +67,11 @@ def _begin(line: str) -> tuple[str, list[str]] | None:
 
 
 def _text(raw: bytes) -> str:
+    """Without control characters, which could take over the terminal that shows it."""
+    return _CONTROL.sub(" ", _decoded(raw))
+
+
+def _decoded(raw: bytes) -> str:
     """UTF-8, with Latin-1 for what isn't; UTF-16 where a byte order mark says so, as Windows' editors write it."""
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return raw.decode("utf-16", "replace")

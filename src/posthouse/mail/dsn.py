@@ -104,8 +104,10 @@ def compose(
     """A DSN about these outcomes (see `due`): its envelope and its content.
 
     `returned` is the message's content where `returns_content` says so; otherwise its header will do. `retry_until`
-    is until when we go on trying.
+    is until when we go on trying; it is told of a delay only.
     """
+    if kind is not DsnKind.DELAYED:
+        retry_until = None
     reverse_path = message.envelope.reverse_path
     smtputf8 = not reverse_path.isascii()
     boundary = f"=_{dsn_id}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 _Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]")
 _CHARSETS = frozenset(encodings.aliases.aliases) | frozenset(encodings.aliases.aliases.values()) | {"koi8_u", "cp874"}
 """Those looked up at all: Python's look-up imports modules by name and remembers each unknown name for good."""
@@ -18,7 +19,10 @@ _OCTETS_PER_WORD = 45  # 60 characters of base 64, so that a word stays below 75
 
 
 def decode(value: str) -> str:
-    """The text with its encoded words decoded; what is no valid word, or of an unknown charset, stays as it is."""
+    """The text with its encoded words decoded; what is no valid word, or of an unknown charset, stays as it is.
+
+    A control character that was encoded becomes a space: it could break the line that the text is put into.
+    """
     if "=?" not in value:
         return value
     return "".join(_joined(group) for group in itertools.groupby(_pieces(value), key=lambda piece: piece[0]))
@@ -38,13 +42,14 @@ def _pieces(value: str) -> Iterator[tuple[str, bytes | str]]:
 
     White space between two words is dropped (RFC 2047 6.2).
     """
-    end = 0
+    end, before = 0, ""
     for word in _WORD.finditer(value):
+        charset, content = _octets(word)
         between = value[end : word.start()]
-        if between and (end == 0 or not between.isspace()):
+        if between.strip() or not (before and charset):
             yield "", between
-        yield _octets(word)
-        end = word.end()
+        yield charset, content
+        end, before = word.end(), charset
     yield "", value[end:]
 
 
@@ -73,11 +78,12 @@ def _joined(group: tuple[str, Iterator[tuple[str, bytes | str]]]) -> str:
 
 
 def _decoded(octets: bytes, charset: str) -> str:
-    """Never a lone surrogate (UTF-7 can spell one): such text could not be written anywhere."""
+    """Never a lone surrogate either (UTF-7 can spell one): such text could not be written anywhere."""
     try:
-        return octets.decode(charset, "replace").encode("utf-8", "replace").decode()
+        text = octets.decode(charset, "replace").encode("utf-8", "replace").decode()
     except (LookupError, ValueError):  # a codec that is no text encoding, or one that knows no "replace"
-        return octets.decode("ascii", "replace")
+        text = octets.decode("ascii", "replace")
+    return _CONTROL.sub(" ", text)
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -170,8 +170,7 @@ def _date(seconds: int) -> str:
 
 
 def _subject(value: bytes) -> str:
-    text = encoded_words.decode(_text(value[:_SUBJECT_OCTETS]))
-    return _CONTROL.sub(" ", text)[:SUBJECT_LENGTH]
+    return encoded_words.decode(_text(value[:_SUBJECT_OCTETS]))[:SUBJECT_LENGTH]
 
 
 def _text(value: bytes) -> str:
