@@ -11,9 +11,13 @@ import pytest
 
 from posthouse.mail import Client, Content, Delivery, Envelope, MemoryContent, Message, Outcome, Recipient
 from posthouse.net.dns import DnsError, MxHost, NoSuchDomain
+from posthouse.net.verification import Verifier
 from posthouse.organization import OutboundConnector
 from posthouse.transports import SmtpTransport, Timeouts
 from support.peers import Peer
+
+PUBLIC = Verifier()
+"""Trusts the public roots only."""
 
 CONTENT = MemoryContent((b"Subject: x\r\n\r\n", b".dot\r\n..\r\nlast line\r\n"))
 
@@ -63,8 +67,13 @@ class Sender:
 
     def transport(self, peer: Peer | int, **options: Any) -> SmtpTransport:
         port = peer if isinstance(peer, int) else peer.port
-        options = {"resolver": self.resolver, "helo_name": "relay.contoso.com", "timeouts": self.PATIENT, **options}
-        return SmtpTransport(replace(self.connector, port=port), **options)
+        defaults = {
+            "resolver": self.resolver,
+            "helo_name": "relay.contoso.com",
+            "verifier": PUBLIC,
+            "timeouts": self.PATIENT,
+        }
+        return SmtpTransport(replace(self.connector, port=port), **(defaults | options))
 
     def deliver(self, peer: Peer | int, *deliveries: Delivery, **options: Any) -> list[Outcome]:
         """The outcomes of deliveries one after another over one transport."""

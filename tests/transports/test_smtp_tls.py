@@ -10,6 +10,7 @@ import trustme
 
 from posthouse.mail import MemoryContent
 from posthouse.net.certificates import load_pem
+from posthouse.net.verification import Verifier
 from posthouse.organization import TlsSettings
 from support.peers import CLOSE, GARBAGE, SILENCE, Misdeed, Peer
 
@@ -79,7 +80,7 @@ class TestRequired:
     def test_it_is_had(self, sender, ca: trustme.CA, settings: TlsSettings):
         sender.connector = replace(sender.connector, tls_settings=settings)
         with Peer(tls=serving(ca)) as peer:
-            (outcome,) = sender.deliver(peer, trusted_roots=(ca.cert_pem.bytes().decode(),))
+            (outcome,) = sender.deliver(peer, verifier=Verifier((ca.cert_pem.bytes().decode(),)))
         assert outcome.status == "delivered", outcome.reply
         assert over_tls(peer)
 
@@ -114,7 +115,7 @@ class TestRequired:
         settings = TlsSettings.DOMAIN_VALIDATION
         sender.connector = replace(sender.connector, tls_settings=settings, tls_domain=tls_domain)
         with Peer(tls=serving(ca, "mail.example.org")) as peer:
-            (outcome,) = sender.deliver(peer, trusted_roots=(ca.cert_pem.bytes().decode(),))
+            (outcome,) = sender.deliver(peer, verifier=Verifier((ca.cert_pem.bytes().decode(),)))
         assert f"{outcome.status} {outcome.reply.enhanced}" == fate
 
 

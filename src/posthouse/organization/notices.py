@@ -23,7 +23,7 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
         "sender_rewriting_enabled",
         "test_mode",
     ),
-    Throttle: ("messages_per_minute", "recipients_per_day"),
+    Throttle: ("messages_per_minute", "recipients_per_day", "connections"),
 }
 """Fields that are read, kept and written back, and change nothing in this version."""
 

@@ -15,7 +15,6 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from posthouse.analysis import HeaderReport, analyze
-
 from posthouse.mail import Notify
 from posthouse.net.certificates import load_pfx
 from posthouse.probe.rehearsal import APPLICATION, PFX_PASSWORD, SCANNER, STRANGER, House, Rehearsal, rehearsal
@@ -177,7 +176,7 @@ def _refused(claim: str, result: SendResult, code: str) -> Proof:
 
 
 def _last_reply(result: SendResult) -> str:
-    return result.dialogue[-1].text if result.error is None else result.error
+    return result.error or str(result.replies[-1].reply)
 
 
 def _parsed(mail: bytes) -> EmailMessage:

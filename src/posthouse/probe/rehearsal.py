@@ -77,8 +77,8 @@ def rehearsal(folder: Path) -> Iterator[Rehearsal]:
     internet = _house(folder, "internet", "mx.example.net", "127.0.0.4")
     organizations = {
         site: _SITE.format(contoso=contoso, site=site),
-        contoso: _CONTOSO.format(site=site, internet=internet),
-        internet: _INTERNET.format(contoso=contoso),
+        contoso: _CONTOSO.format(site=site, contoso=contoso, internet=internet),
+        internet: _INTERNET.format(contoso=contoso, internet=internet),
     }
     with ExitStack() as stack:
         for house, organization in organizations.items():
@@ -151,6 +151,7 @@ name = "Internet"
 recipient_domains = ["*"]
 smart_hosts = ["{internet.address}"]
 port = {internet.port}
+source_address = "{contoso.address}"
 """
 
 _INTERNET = """\
@@ -168,6 +169,7 @@ name = "Contoso"
 recipient_domains = ["contoso.com"]
 smart_hosts = ["{contoso.address}"]
 port = {contoso.port}
+source_address = "{internet.address}"
 """
 
 _SETTINGS = """\

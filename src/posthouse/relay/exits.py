@@ -50,9 +50,7 @@ class Exits:
                 if known and known.connector == connector and known.verifier is verifier:
                     fresh[connector.name] = known
                 else:
-                    fresh[connector.name] = _Exit(
-                        connector, verifier, await self._made(connector, organization.trusted_roots)
-                    )
+                    fresh[connector.name] = _Exit(connector, verifier, await self._made(connector, verifier))
         gone = [exit_ for name, exit_ in self._exits.items() if fresh.get(name) is not exit_]
         self._exits = fresh
         for exit_ in gone:
@@ -64,7 +62,7 @@ class Exits:
         for exit_ in self._exits.values():
             await exit_.transport.close()
 
-    async def _made(self, connector: OutboundConnector, trusted_roots: tuple[str, ...]) -> Transport:
+    async def _made(self, connector: OutboundConnector, verifier: Verifier) -> Transport:
         if connector.transport is TransportKind.MAILBOX:
             return MailboxTransport(self._mailboxes, self._hostname)
         return SmtpTransport(
@@ -72,7 +70,7 @@ class Exits:
             resolver=self._resolver,
             helo_name=self._hostname,
             client_identity=await asyncio.to_thread(self._identity, connector),
-            trusted_roots=trusted_roots,
+            verifier=verifier,
         )
 
     def _identity(self, connector: OutboundConnector) -> Identity | None:

@@ -48,7 +48,7 @@ class ServerLimits:
 
     size: int
     recipients: int
-    errors: int = 10
+    errors: int = 20
     commands_without_mail: int = 1000
     line: int = 2048
     auth_line: int = 12288

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
 
 from posthouse.mail import Reply
 from posthouse.net.certificates import Identity
@@ -24,7 +23,7 @@ class Dialler:
         *,
         helo_name: str,
         client_identity: Identity | None,
-        trusted_roots: Sequence[str],
+        verifier: Verifier,
         timeouts: Timeouts,
     ) -> None:
         settings = connector.tls_settings
@@ -33,9 +32,7 @@ class Dialler:
         self._helo_name = helo_name
         self._timeouts = timeouts
         self._requires_tls = settings is not TlsSettings.OPPORTUNISTIC
-        self._context = ClientContext(
-            client_identity, "intermediate", Verifier(trusted_roots), settings, connector.tls_domain
-        )
+        self._context = ClientContext(client_identity, "intermediate", verifier, settings, connector.tls_domain)
 
     async def dial(self, host: Host) -> Connection:
         """A session ready for its first transaction. Raises `SessionFailed`.

@@ -54,7 +54,7 @@ class MailboxTransport:
         return Outcome(recipient, Status.DELIVERED, DELIVERED, self._hostname, time.time(), DsnDuty.FINAL)
 
     def _write(self, mailbox: Path, name: str, message: Message) -> None:
-        """The name is the message's own, so that a repeated delivery after a crash replaces the file, never doubles it."""
+        """The name is the message's own, so that a delivery repeated after a crash replaces the file."""
         new = mailbox / "new"
         if not new.is_dir():
             for folder in ("tmp", "cur", "new"):

@@ -12,6 +12,7 @@ from typing import Final
 from posthouse.mail import Delivery, DsnDuty, Outcome, Refused, Reply, Status, domain_of
 from posthouse.net.certificates import Identity
 from posthouse.net.dns import Resolver
+from posthouse.net.verification import Verifier
 from posthouse.organization import OutboundConnector
 from posthouse.transports.base import status_of
 from posthouse.transports.connection import DEFAULT_TIMEOUTS, Connection, SessionFailed, Timeouts
@@ -34,8 +35,8 @@ class SmtpTransport:
         *,
         resolver: Resolver,
         helo_name: str,
+        verifier: Verifier,
         client_identity: Identity | None = None,
-        trusted_roots: Sequence[str] = (),
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         limits: PoolLimits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.time,
@@ -46,7 +47,7 @@ class SmtpTransport:
             connector,
             helo_name=helo_name,
             client_identity=client_identity,
-            trusted_roots=trusted_roots,
+            verifier=verifier,
             timeouts=timeouts,
         )
         self._pool = Pool(limits)
