@@ -49,12 +49,17 @@ def serve(settings: Settings) -> int:
 
 @dataclass(slots=True)
 class Member:
-    """A worker process as its supervisor sees it. Times are of `time.monotonic()`."""
+    """A worker process as its supervisor sees it. `heard_at` is of `time.monotonic()`.
+
+    `worker_id` names it in the store; `buries` are the dead whose leases it gives back before it is ready.
+    """
 
     process: BaseProcess
     reports: Connection
-    ready: bool
     heard_at: float
+    ready: bool = False
+    worker_id: int | None = None
+    buries: tuple[int, ...] = ()
 
 
 class Crew:
@@ -68,6 +73,7 @@ class Crew:
         self._census = Census(self._size)
         self._members: dict[int, Member] = {}
         self._restart_at: dict[int, float] = {}
+        self._dead: list[int] = []
         self._stop_at: float | None = None
         self._announced = False
         self._forks = "fork" in multiprocessing.get_all_start_methods()
@@ -77,19 +83,25 @@ class Crew:
         with self._signals():
             for number in range(self._size):
                 self._start(number)
-            while self._members or (self._restart_at and self._stop_at is None):
+            while not self._is_over():
                 self._wait()
-                self._replace()
+                self._bury()
+                self._restart()
                 self._kill_hung()
-                if self._stop_at is None and not self._announced and not self._restart_at:
-                    self._announce()
-                elif not self._announced and self._restart_at and not self._members:
-                    log.error("never started", hint="the workers' own log lines above say why")
-                    return 1
-        log.info("stopped")
-        return 0
+                self._announce()
+        if self._announced or self._stop_at is not None:
+            log.info("stopped")
+            return 0
+        log.error("never started", hint="the workers' own log lines above say why")
+        return 1
+
+    def _is_over(self) -> bool:
+        """All have ended, and none is to follow: we were told to stop, or none ever got ready."""
+        return not self._members and (self._stop_at is not None or not self._announced)
 
     def _announce(self) -> None:
+        if self._announced or len(self._members) < self._size or self._stop_at is not None:
+            return
         if all(member.ready for member in self._members.values()):
             self._announced = True
             listening = " ".join(f"{host}:{port}" for host, port in self._addresses)
@@ -97,13 +109,14 @@ class Crew:
 
     def _start(self, number: int) -> None:
         reports, reporter = self._processes.Pipe(duplex=False)
-        assignment = worker.Assignment(self._settings, self._node, number, tuple(self._addresses))
+        dead = tuple(self._dead)
+        assignment = worker.Assignment(self._settings, self._node, number, tuple(self._addresses), dead)
         process = self._processes.Process(
             target=worker.main, args=(assignment, self._census_for_child(), reporter), name=f"posthouse-worker-{number}"
         )
         process.start()
         reporter.close()
-        self._members[number] = Member(process, reports, False, time.monotonic())
+        self._members[number] = Member(process, reports, time.monotonic(), buries=dead)
 
     def _census_for_child(self) -> Census | None:
         """Shared memory is inherited by a fork; a spawned worker (Windows, where there is one) counts by itself."""
@@ -117,29 +130,44 @@ class Crew:
             if isinstance(source, Connection) and source in waiting:
                 self._hear(waiting[source])
 
-    def _hear(self, member: Member) -> None:
+    def _hear(self, member: Member) -> bool:
+        """Take one report. False when there are no more to come."""
         try:
-            member.ready = member.reports.recv_bytes() == worker.READY or member.ready
-            member.heard_at = time.monotonic()
+            report = member.reports.recv_bytes()
         except (EOFError, OSError):
             member.process.join(timeout=1.0)
+            return False
+        member.heard_at = time.monotonic()
+        if report.startswith(worker.REGISTERED):
+            member.worker_id = int(report.removeprefix(worker.REGISTERED))
+        elif report == worker.READY:
+            member.ready = True
+            self._dead = [dead for dead in self._dead if dead not in member.buries]
+        return True
 
-    def _replace(self) -> None:
-        now = time.monotonic()
+    def _bury(self) -> None:
+        """Of a worker that has ended: forget its sessions, remember its leases for its successor to give back."""
         for number, member in list(self._members.items()):
             if member.process.is_alive():
                 continue
+            while member.reports.poll() and self._hear(member):
+                pass
             del self._members[number]
             member.reports.close()
             self._census.clear(number)
+            if member.worker_id is not None:
+                self._dead.append(member.worker_id)
             if self._stop_at is None:
                 log.error("worker died", worker=number, status=member.process.exitcode, hint="its mail goes on")
-                self._restart_at[number] = now if member.ready else now + _RESTART_PAUSE
+                self._restart_at[number] = time.monotonic() + (0 if member.ready else _RESTART_PAUSE)
             member.process.close()
-        for number, at in list(self._restart_at.items()):
-            if self._stop_at is None and at <= now and (self._announced or self._members):
-                del self._restart_at[number]
-                self._start(number)
+
+    def _restart(self) -> None:
+        if self._stop_at is not None or not (self._announced or self._members):
+            return
+        for number in [number for number, at in self._restart_at.items() if at <= time.monotonic()]:
+            del self._restart_at[number]
+            self._start(number)
 
     def _kill_hung(self) -> None:
         """A worker that hangs holds up its sessions, and one that outlasts the drain holds up everything."""

@@ -30,8 +30,10 @@ from posthouse.relay.scheduler import Scheduler
 from posthouse.relay.session import Hearing
 from posthouse.relay.settling import Settler
 from posthouse.settings import Settings
-from posthouse.spool import Organizations, Secrets, Spool, open_store
+from posthouse.spool import Organizations, Secrets, Spool, Workers, open_store
 
+REGISTERED = b"registered "
+"""Followed by the worker's id in the store."""
 READY = b"ready"
 ALIVE = b"alive"
 DRAIN_SECONDS = 25.0
@@ -44,12 +46,17 @@ log = observe.logger
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What the supervisor gives a worker. `addresses` are the listeners' real ones, in the settings' order."""
+    """What the supervisor gives a worker.
+
+    `addresses` are the listeners' real ones, in the settings' order. `dead` are the ids of workers that died, whose
+    leases nobody has given back yet.
+    """
 
     settings: Settings
     node: str
     number: int
     addresses: tuple[tuple[str, int], ...]
+    dead: tuple[int, ...] = ()
 
 
 def main(assignment: Assignment, census: Census | None, reports: Connection) -> None:
@@ -120,6 +127,9 @@ class Worker:
     async def run(self) -> None:
         asyncio.get_running_loop().set_exception_handler(_log_defect)
         await self._spool.start(self._assignment.node)
+        self._reports.send_bytes(REGISTERED + str(self._spool.worker_id).encode())
+        for dead in self._assignment.dead:
+            await asyncio.to_thread(Workers(self._store).void, dead)
         await self._watch.refresh()
         for listener in self._listeners:
             await listener.open()
