@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,6 @@ class Ran:
         return json.loads(self.out)
 
 
-class Posthouse(Protocol):
-    def __call__(self, *words: str) -> Ran: ...
-
-
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with no settings in it or in the environment."""
@@ -38,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def posthouse(capsys: pytest.CaptureFixture[str]) -> Posthouse:
+def posthouse(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     def posthouse(*words: str) -> Ran:
         capsys.readouterr()
         status = run(words)

@@ -84,8 +84,10 @@ def test_a_mail_is_sent_traced_and_queued(posthouse: Any, port: str, folder: Pat
     assert (delivered["connector"], delivered["outbound_connector"]) == ("Scanners", "Mailboxes")
     assert posthouse("trace", "--since", "1h", "--until", "30m", "--json").json == []
 
-    deferred = lambda: [row for row in posthouse("queue", "list", "--json").json if row["attempts"]]  # noqa: E731
-    ((waiting),) = until(deferred)
+    def deferred(attempts: int) -> list[Any]:
+        return [row for row in posthouse("queue", "list", "--json").json if row["attempts"] == attempts]
+
+    (waiting,) = until(lambda: deferred(1))
     assert (waiting["recipient"], waiting["status"], waiting["id"]) == (
         "friend@example.net",
         "waiting",
@@ -96,9 +98,9 @@ def test_a_mail_is_sent_traced_and_queued(posthouse: Any, port: str, folder: Pat
     assert posthouse("queue", "hold", waiting["id"], "--json").json == {"changed": 1, "in_delivery": 0}
     assert [row["status"] for row in posthouse("queue", "list", "--json").json] == ["held"]
     assert posthouse("queue", "release", "--to", "friend@example.net", "--json").json["changed"] == 1
-    until(lambda: [row for row in deferred() if row["attempts"] == 2])
+    until(lambda: deferred(2))
     assert posthouse("queue", "retry", "--all", "--json").json["changed"] == 1
-    until(lambda: [row for row in deferred() if row["attempts"] == 3])
+    until(lambda: deferred(3))
     assert posthouse("queue", "drop", waiting["id"], "--json").json["changed"] == 1
     assert posthouse("queue", "list", "--json").json == []
     gone = posthouse("queue", "drop", waiting["id"])

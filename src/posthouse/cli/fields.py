@@ -7,29 +7,52 @@ import enum
 import inspect
 import types
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import typer
 
 from posthouse.cli.options import separated
 from posthouse.organization.connectors import ClientCertificateRef, SenderCredential
 
-_GIVEN_APART = ("name",)
+_SEVERAL = 'Several: repeat it, or put commas between. "" is none.'
+_LOGINS = "USER=VARIABLE, the variable holds the password; USER alone keeps it. Several: commas."
+
+
+class _Option(NamedTuple):
+    name: str
+    kind: Any
+    help: str = ""
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """Its default None is: not given."""
+        flag = "--" + self.name.replace("_", "-")
+        if self.kind is bool:
+            flag = f"{flag}/--no-{flag.removeprefix('--')}"
+        metavar = "VALUE" if self.kind in (str, list[str]) else None
+        option = typer.Option(flag, help=self.help, show_default=False, metavar=metavar)
+        annotation = Annotated[self.kind | None, option]
+        return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def option_parameters(model: type) -> list[inspect.Parameter]:
-    """A keyword parameter for each field of `model`, its default None: not given."""
-    return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                kind | None, typer.Option(flag, help=text, show_default=False, metavar=_metavar(kind))
-            ],
-        )
-        for name, kind, flag, text in _options(model)
-    ]
+    """A keyword parameter for each field of `model` but its name."""
+    fields = [(name, _required(kind)) for name, kind in get_type_hints(model).items() if name != "name"]
+    return [option.parameter for name, kind in fields for option in _options_of(name, kind)]
+
+
+def _options_of(name: str, kind: Any) -> Iterator[_Option]:
+    if kind == tuple[SenderCredential, ...]:
+        yield _Option(name, list[str], _LOGINS)
+    elif get_origin(kind) is tuple:
+        yield _Option(name, list[str], _SEVERAL)
+    elif kind is ClientCertificateRef:
+        yield _Option(name, str, 'A PFX file. "" is none.')
+        yield _Option(f"{name}_password_env", str, "The variable that holds its password.")
+    elif dataclasses.is_dataclass(kind):
+        yield from (_Option(f"{name}_{field.name}", int, "0 is no limit.") for field in dataclasses.fields(kind))
+    else:
+        yield _Option(name, kind)
 
 
 def values_given(model: type, options: Mapping[str, object]) -> dict[str, Any]:
@@ -41,43 +64,6 @@ def values_given(model: type, options: Mapping[str, object]) -> dict[str, Any]:
         if parts:
             values[name] = _value(kind, parts)
     return values
-
-
-def _metavar(kind: Any) -> str | None:
-    return "VALUE" if kind in (str, list[str]) else None
-
-
-def _options(model: type) -> Iterator[tuple[str, Any, str, str]]:
-    for name, kind in get_type_hints(model).items():
-        if name not in _GIVEN_APART:
-            yield from _options_of_field(name, _required(kind))
-
-
-def _options_of_field(name: str, kind: Any) -> Iterator[tuple[str, Any, str, str]]:
-    flag = _flag(name)
-    if kind is bool:
-        yield name, bool, f"{flag}/--no-{flag.removeprefix('--')}", ""
-    elif kind == tuple[SenderCredential, ...]:
-        yield (
-            name,
-            list[str],
-            flag,
-            "USER=VARIABLE, the variable holds the password; USER alone keeps it. Several: commas.",
-        )
-    elif get_origin(kind) is tuple:
-        yield name, list[str], flag, 'Several: repeat it, or put commas between. "" is none.'
-    elif kind is ClientCertificateRef:
-        yield name, str, flag, 'A PFX file. "" is none.'
-        yield f"{name}_password_env", str, _flag(f"{name}_password_env"), "The variable that holds its password."
-    elif dataclasses.is_dataclass(kind):
-        for field in dataclasses.fields(kind):
-            yield f"{name}_{field.name}", int, _flag(f"{name}_{field.name}"), "0 is no limit."
-    else:
-        yield name, kind, flag, ""
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _belongs(option: str, name: str, kind: Any) -> bool:

@@ -26,8 +26,6 @@ Config = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Since = Annotated[str, typer.Option("--since", metavar="WHEN", help="A date, a time or an age: 2026-11-24, 2h.")]
-Until = Annotated[str, typer.Option("--until", metavar="WHEN", help="A date, a time or an age: 2026-11-24, 2h.")]
 
 
 def settings_of(config: Path | None) -> Settings:
