@@ -164,15 +164,15 @@ class ContentFolder:
             self._arriving.discard(name)
             (self.folder / name).unlink(missing_ok=True)
 
-    def begin_commit(self, content: SpooledContent) -> None:
-        """From now on the file belongs to the commit, not to whoever wrote it."""
-        names = {piece.name for piece in content.files()} & self._arriving
+    def begin_commit(self, pieces: Iterable[FilePiece]) -> None:
+        """From now on the files belong to the commit, not to whoever wrote them."""
+        names = {piece.name for piece in pieces} & self._arriving
         self._committing |= names
         self._arriving -= names
 
-    def end_commit(self, content: SpooledContent, *, remove: bool) -> None:
-        """`remove` its files where it is certain that no row refers to them."""
-        for piece in content.files():
+    def end_commit(self, pieces: Iterable[FilePiece], *, remove: bool) -> None:
+        """`remove` them where it is certain that no row refers to them."""
+        for piece in pieces:
             if piece.name in self._committing:
                 if remove:
                     piece.path.unlink(missing_ok=True)
@@ -208,9 +208,9 @@ class ContentFolder:
         """The name of the segment under way, if there is one."""
         return self._segment.name if self._segment is not None else None
 
-    def sync_file(self, content: SpooledContent) -> None:
+    def sync_files(self, pieces: Iterable[FilePiece]) -> None:
         """Make the files of a large message durable. Raises `OSError`."""
-        for piece in content.files():
+        for piece in pieces:
             _sync_path(piece.path)
             _sync_path(piece.path.parent)
 

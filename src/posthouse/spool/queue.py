@@ -161,8 +161,8 @@ def _conditions(wanted: QueueFilter) -> list[sa.ColumnElement[bool]]:
     among = _among(wanted)
     conditions = [] if among is None else [among]
     if wanted.sender:
-        sent = sa.exists().where(message.c.id == recipient.c.message_id, like(message.c.reverse_path, wanted.sender))
-        conditions.append(sent)
+        sent_by = like(message.c.reverse_path, wanted.sender)
+        conditions.append(sa.exists().where(message.c.id == recipient.c.message_id, sent_by).correlate(recipient))
     if wanted.recipient:
         conditions.append(like(recipient.c.forward_path, wanted.recipient))
     if wanted.state is not None:

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 from posthouse.spool import leases, organizations, workers
 from posthouse.spool.batch import Accept, Act, Done, Settle, Writing, row_pieces
-from posthouse.spool.contents import ContentFolder, Incoming, SpooledContent
+from posthouse.spool.contents import ContentFolder, FilePiece, Incoming, SpooledContent
 from posthouse.spool.housekeeping import files_in_rows, purge
 from posthouse.spool.records import (
     Lease,
@@ -87,7 +87,7 @@ class Spool:
             return
         content = new.message.content
         if isinstance(content, SpooledContent) and content.files():
-            self._contents.begin_commit(content)
+            self._contents.begin_commit(content.files())
             self._large.submit(self._accept_large, new, content, done)
         else:
             self._writer.submit(Accept(new, done))
@@ -136,10 +136,10 @@ class Spool:
 
     def _accept_large(self, new: NewMessage, content: SpooledContent, done: Done) -> None:
         """In a thread of its own, so that a large message doesn't hold up the small ones."""
-        finished = partial(self._end_large, content, done)
+        finished = partial(self._end_large, content.files(), done)
         try:
             if self._store.is_sqlite:
-                self._contents.sync_file(content)
+                self._contents.sync_files(content.files())
                 self._writer.submit(Accept(new, finished))
                 return
             with closing(WriteSession(self._store)) as session, session.transaction() as transaction:
@@ -152,9 +152,9 @@ class Spool:
         else:
             self._loop.call_soon_threadsafe(finished, None)
 
-    def _end_large(self, content: SpooledContent, done: Done, error: BaseException | None) -> None:
+    def _end_large(self, pieces: tuple[FilePiece, ...], done: Done, error: BaseException | None) -> None:
         stored = error is None or isinstance(error, StoreUncertain)
-        self._contents.end_commit(content, remove=not (stored and self._store.is_sqlite))
+        self._contents.end_commit(pieces, remove=not (stored and self._store.is_sqlite))
         done(error)
 
     def _files_in_rows(self, names: list[str]) -> set[str]:

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,12 @@ def open_store(url: str, data_dir: Path) -> Store:
 
     It is created or migrated where needed. Raises `StoreTooNew`, `StoreUnusable` or `StoreUnavailable`.
     """
+    engine_url = _checked(url)
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = Store(sa.make_url(url), data_dir)
+        store = Store(engine_url, data_dir)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnusable(f"The store can't be made in {data_dir}: {_reason(error)}. Make it writable.") from error
-    except exc.ArgumentError as error:
-        raise StoreUnusable(f"store = {url!r} names no store: use sqlite or postgresql://user@host/name.") from error
     _migrate(store)
     return store
 
@@ -117,15 +116,20 @@ class WriteSession:
         self._cursor: Any = None
         self._file: tuple[int, int] | None = None
 
-    def turn(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def turn(self) -> Iterator[None]:
         """Wait for the other processes that share a SQLite file, however long that takes. PostgreSQL needs no turns."""
         if not self._store.is_sqlite:
-            return nullcontext()
-        return self._turn_lock()
+            yield
+            return
+        with self._turn_lock():
+            yield
+        if self._connection is None:  # lost, and with it perhaps the folder that the lock was in
+            self.close()
 
     @contextmanager
     def short_turn(self) -> Iterator[None]:
-        """The same with `PATIENCE`."""
+        """The same with `PATIENCE`, until `close`."""
         if self._store.is_sqlite and not self._turn_lock().try_acquire(PATIENCE):
             raise StoreUnavailable(f"The store {self._store.name} is locked by another process. Try again.")
         yield
@@ -140,24 +144,28 @@ class WriteSession:
             if not self._store.is_trouble(error):
                 self._roll_back()
                 raise
-            self.close()
+            self._disconnect()
             raise self._store.unavailable(error) from error
         except BaseException:
-            self.close()
+            self._disconnect()
             raise
         self._commit(connection)
 
     def close(self) -> None:
-        """Let go of the connection, whatever state it is in, and of the turn."""
-        connection, self._connection = self._connection, None
+        """Let go of the connection and of the turn."""
+        self._disconnect()
         lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
+
+    def _disconnect(self) -> None:
+        """Let go of the connection, whatever state it is in."""
+        connection, self._connection = self._connection, None
         if connection is not None:
             try:
                 connection.close()
             except exc.DBAPIError:
                 connection.invalidate()
-        if lock is not None:
-            lock.close()
 
     def _turn_lock(self) -> FileLock:
         if self._lock is None:
@@ -170,7 +178,7 @@ class WriteSession:
     def _begin(self) -> sa.Connection:
         path = self._store.path
         if self._connection is not None and path is not None and _identity(path) != self._file:
-            self.close()  # SQLite would go on writing to the removed file, and say that all is well
+            self._disconnect()  # SQLite would go on writing to the removed file, and say that all is well
         if self._connection is None:
             self._connection = self._store.connect_to_write()
             self._cursor = self._connection.connection.cursor()
@@ -183,14 +191,14 @@ class WriteSession:
             if self._connection is not None:
                 self._connection.rollback()
         except exc.DBAPIError:
-            self.close()
+            self._disconnect()
 
     def _commit(self, connection: sa.Connection) -> None:
         try:
             connection.commit()
         except exc.DBAPIError as error:
             known = _is_known_to_have_failed(error)
-            self.close()
+            self._disconnect()
             if known:
                 raise self._store.unavailable(error) from error
             raise StoreUncertain(
@@ -225,6 +233,16 @@ class FreeSpace:
         if free < self._minimum:
             return f"{self._path} has {free >> 20} MiB left, less than limits.min_free. Make room."
         return None
+
+
+def _checked(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreUnusable(f"store = {url.split("://", 1)[0]!r} names no store: use sqlite or postgresql://user@host/name.")
+    return parsed
 
 
 def _sqlite_engine(path: Path, turn_lock: Any) -> sa.Engine:
