@@ -241,7 +241,9 @@ def _checked(url: str) -> sa.URL:
     except exc.ArgumentError:
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreUnusable(f"store = {url.split("://", 1)[0]!r} names no store: use sqlite or postgresql://user@host/name.")
+        raise StoreUnusable(
+            f"store = {url.split('://', 1)[0]!r} names no store: use sqlite or postgresql://user@host/name."
+        )
     return parsed
 
 
