@@ -46,7 +46,7 @@ def test_json_of_one_message_is_one_object(posthouse: Any, scan: str) -> None:
 def test_json_of_several_is_a_line_each(posthouse: Any, scan: str, folder: Path) -> None:
     (folder / "empty.eml").write_bytes(b"")
     lines = posthouse("headers", "--json", scan, "empty.eml").out.splitlines()
-    assert [(line["file"], len(line["hops"])) for line in map(json.loads, lines)] == [("scan.eml", 2), ("empty.eml", 0)]
+    assert [len(json.loads(line)["hops"]) for line in lines] == [2, 0]
 
 
 @pytest.mark.parametrize("words", [(), ("-",)])

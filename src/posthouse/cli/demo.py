@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from posthouse.probe.demo import Proof
 
 
 def demo() -> None:
-    """Rehearse the whole chain on this machine: a scanner, two relays, a recipient. Takes about 20 seconds."""
+    """Rehearse the whole chain on this machine: a scanner, two relays, a recipient. Takes about 10 seconds."""
+    from rich.console import Console
+
     from posthouse.cli.headers import show_hops
     from posthouse.probe import demo as rehearsal
 
-    result = rehearsal.run(_tell, _show)
+    console = Console(highlight=False, soft_wrap=True)
+    result = rehearsal.run(
+        lambda progress: console.print(f"\n{progress}", markup=False, style="bold"),
+        lambda proof: _show(proof, console),
+    )
     if result.report is not None:
-        sys.stdout.write("\nThe way of the scan to example.net:\n")
+        console.print("\nThe way of the scan to example.net:", style="bold")
         show_hops(result.report)
     proved = sum(proof.holds for proof in result.proofs)
-    sys.stdout.write(f"\n{proved} of {len(result.proofs)} claims proved.\n")
+    console.print(
+        f"\n{proved} of {len(result.proofs)} claims proved.", style="bold green" if result.holds else "bold red"
+    )
     raise typer.Exit(0 if result.holds else 1)
 
 
-def _tell(progress: str) -> None:
-    sys.stderr.write(f"{progress}\n")
-
-
-def _show(proof: Proof) -> None:
-    sys.stdout.write(f"  {'proved' if proof.holds else 'FAILED'}  {proof.claim}: {proof.evidence}\n")
-    sys.stdout.flush()
+def _show(proof: Proof, console: Console) -> None:
+    mark, style = ("✓", "green") if proof.holds else ("✗ NOT PROVED:", "red")
+    console.print(f"  {mark} {proof.claim}", markup=False, style=style)
+    console.print(f"      {proof.evidence}", markup=False, style="dim")

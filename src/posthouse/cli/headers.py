@@ -32,7 +32,7 @@ def headers(
     for file in files:
         report = analyze(_read(file))
         if as_json and len(files) > 1:
-            sys.stdout.write(json.dumps({"file": file, **report.to_json()}, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(report.to_json(), ensure_ascii=False) + "\n")
         elif as_json:
             show_json(report.to_json())
         else:
