@@ -19,7 +19,7 @@ from posthouse.relay.census import Census
 from posthouse.relay.house import hold_data_dir, node_name
 from posthouse.relay.listener import identity_file, reserve_address
 from posthouse.settings import Settings
-from posthouse.spool import Workers, open_store
+from posthouse.spool import Organizations, Workers, open_store
 
 DRAIN_SECONDS = 30.0
 _HANG_SECONDS = 30.0
@@ -38,6 +38,8 @@ def serve(settings: Settings) -> int:
         node = node_name(settings.data_dir)
         with closing(open_store(settings.store_url, settings.data_dir)) as store:
             Workers(store).void_node(node)
+            if Organizations(store).revision() == 0:
+                log.warning("no organization yet", hint="nothing is accepted before: posthouse apply FILE")
         for listener in settings.listener:
             identity_file(listener, settings.data_dir, settings.hostname)
         reserved = [
