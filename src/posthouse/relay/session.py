@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from posthouse import observe
 from posthouse.mail import Client, Message, Refused, Reply
-from posthouse.net.tls import ServerContext
+from posthouse.net.tls import ServerContext, TlsSession
 from posthouse.organization import (
     Candidates,
     Organization,
@@ -37,14 +37,12 @@ from posthouse.smtp import (
     MessageEnd,
     Quit,
     RcptTo,
+    ServerEngine,
     ServerEvent,
     StartTls,
     TransactionReset,
 )
 from posthouse.spool import NewMessage, Spool, StoreUnavailable, StoreUncertain
-
-if TYPE_CHECKING:
-    from posthouse.relay.connection import Connection
 
 START_MAIL = Reply(354, "", "Start mail input; end with <CRLF>.<CRLF>")
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")
@@ -77,6 +75,25 @@ class Hearing:
     draining: bool = False
 
 
+class Wire(Protocol):
+    """What a session needs of its connection."""
+
+    engine: ServerEngine
+    tls: TlsSession | None
+
+    def answer(self, reply: Reply) -> None:
+        """Answer what the engine has been paused for, and go on with what came meanwhile."""
+        ...
+
+    def start_tls(self, context: ServerContext) -> None:
+        """Send what is queued in plain, then take all that comes as TLS."""
+        ...
+
+    def abort(self) -> None:
+        """Close without a word."""
+        ...
+
+
 class Session:
     """What one client has proved, and the transaction that it has open."""
 
@@ -92,7 +109,7 @@ class Session:
         "ip",
     )
 
-    def __init__(self, hearing: Hearing, connection: Connection, ip: str) -> None:
+    def __init__(self, hearing: Hearing, connection: Wire, ip: str) -> None:
         self._hearing = hearing
         self._connection = connection
         self.ip = ip
