@@ -99,7 +99,7 @@ def test_a_store_that_cannot_be_made(data_dir: Path, sqlite_url: str, spoil: Cal
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlight:///x", "mysql://x/y"])
 def test_a_url_that_names_no_store(data_dir: Path, url: str) -> None:
-    with pytest.raises(StoreUnusable, match="use sqlite or postgresql"):
+    with pytest.raises(StoreUnusable, match="has to be sqlite or postgresql"):
         open_store(url, data_dir)
 
 

@@ -7,6 +7,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from posthouse.mail import (
@@ -24,6 +25,7 @@ from posthouse.mail import (
 from posthouse.spool import Lease, NewMessage, Settlement, Spool, Store
 
 T = TypeVar("T")
+Done = Callable[[BaseException | None], None]
 
 CLIENT = Client("192.0.2.7", "scanner", "ESMTPSA", "TLSv1.3", "CN=scanner", "scanner-2")
 OK = Reply(250, "2.6.0", "Queued mail for delivery")
@@ -46,10 +48,17 @@ class SpoolWorker:
 
     def accept(self, *news: NewMessage) -> None:
         """Hand all in at once and wait for the answers; raises the first error among them."""
-        self.run(self._until_done([lambda done, new=new: self.spool.accept(new, done) for new in news]))
+        self.wait(self.submit(self.spool.accept, *news))
 
     def settle(self, *settlements: Settlement) -> None:
-        self.run(self._until_done([lambda done, each=each: self.spool.settle(each, done) for each in settlements]))
+        self.wait(self.submit(self.spool.settle, *settlements))
+
+    def submit(self, act: Callable[[Any, Done], None], *values: Any) -> list[asyncio.Future[None]]:
+        """Hand in without waiting."""
+        return self.run(self._submitted(act, values))
+
+    def wait(self, answers: list[asyncio.Future[None]]) -> None:
+        self.run(_all_of(answers))
 
     def claim(self, now: float | None = None, limit: int = 1000) -> list[Lease]:
         return self.run(self.spool.claim(time.time() + 1 if now is None else now, limit))
@@ -59,19 +68,26 @@ class SpoolWorker:
         self.run(self.spool.close())
         self._loop.close()
 
-    async def _until_done(self, calls: list[Callable[[Callable[[BaseException | None], None]], None]]) -> None:
-        futures: list[asyncio.Future[None]] = []
-        for call in calls:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            futures.append(future)
+    async def _submitted(self, act: Callable[[Any, Done], None], values: tuple[Any, ...]) -> list[asyncio.Future[None]]:
+        answers: list[asyncio.Future[None]] = []
+        for value in values:
+            answer: asyncio.Future[None] = self._loop.create_future()
+            act(value, partial(_answered, answer))
+            answers.append(answer)
+        return answers
 
-            def done(error: BaseException | None, future: asyncio.Future[None] = future) -> None:
-                future.set_exception(error) if error is not None else future.set_result(None)
 
-            call(done)
-        for answer in await asyncio.gather(*futures, return_exceptions=True):
-            if answer is not None:
-                raise answer
+def _answered(answer: asyncio.Future[None], error: BaseException | None) -> None:
+    if error is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(None)
+
+
+async def _all_of(answers: list[asyncio.Future[None]]) -> None:
+    for error in await asyncio.gather(*answers, return_exceptions=True):
+        if error is not None:
+            raise error
 
 
 async def _made(store: Store, node: str, min_free: int) -> Spool:

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,10 +162,9 @@ class WriteSession:
         """Let go of the connection, whatever state it is in."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            try:
-                connection.close()
-            except exc.DBAPIError:
+            with suppress(exc.SQLAlchemyError):
                 connection.invalidate()
+                connection.close()
 
     def _turn_lock(self) -> FileLock:
         if self._lock is None:
@@ -241,9 +240,7 @@ def _checked(url: str) -> sa.URL:
     except exc.ArgumentError:
         parsed = None
     if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreUnusable(
-            f"store = {url.split('://', 1)[0]!r} names no store: use sqlite or postgresql://user@host/name."
-        )
+        raise StoreUnusable("The store has to be sqlite or postgresql://user@host/name.")  # a password may be in it
     return parsed
 
 
