@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posthouse.smtp.dot import DotScanner
-from posthouse.smtp.screen import BARE_LINE_END, TOO_BIG, ContentScreen
+from posthouse.smtp.screen import ILLEGAL_OCTETS, TOO_BIG, ContentScreen
 
 
 def naive(data: bytes) -> tuple[bytes, bytes] | None:
@@ -110,34 +110,34 @@ def screened(pieces: list[bytes], *, repair: bool, limit: int = 0) -> tuple[byte
     return content, screen
 
 
-def bare(data: bytes) -> bool:
+def illegal(data: bytes) -> bool:
     rest = data.replace(b"\r\n", b"")
-    return b"\r" in rest or b"\n" in rest
+    return any(octet in rest for octet in (b"\r", b"\n", b"\0"))
 
 
 @given(TRICKY, CUTS)
-def test_bare_line_ends_are_a_fault_and_never_leave(data: bytes, cuts: list[int]):
+def test_bare_line_ends_and_nul_are_a_fault_and_never_leave(data: bytes, cuts: list[int]):
     content, screen = screened(split_at(data, cuts), repair=False)
-    assert (screen.fault is BARE_LINE_END) == bare(data)
+    assert (screen.fault is ILLEGAL_OCTETS) == illegal(data)
     assert data.startswith(content)
-    assert not bare(content.removesuffix(b"\r"))
+    assert not illegal(content.removesuffix(b"\r"))
     if screen.fault is None:
         assert content == data
 
 
 @given(TRICKY, CUTS)
-def test_bare_line_ends_are_repaired(data: bytes, cuts: list[int]):
+def test_bare_line_ends_and_nul_are_repaired(data: bytes, cuts: list[int]):
     content, screen = screened(split_at(data, cuts), repair=True)
     assert screen.fault is None
-    assert not bare(content)
+    assert not illegal(content)
     assert screen.size == len(content)
-    assert content.replace(b"\r\n", b"\n") == data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    assert content.replace(b"\r\n", b"\n") == data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\0", b"")
 
 
 @given(TRICKY, CUTS, st.integers(1, 60))
 def test_too_big_lets_nothing_over_the_limit_pass(data: bytes, cuts: list[int], limit: int):
     content, screen = screened(split_at(data, cuts), repair=False, limit=limit)
     assert len(content) <= limit
-    if not bare(data):
+    if not illegal(data):
         assert screen.fault is (TOO_BIG if len(data) > limit else None)
         assert screen.size == len(data)

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import psutil
 
 from posthouse.transports.mailbox import mailbox_path
+from support.wire import Wire
 
 T = TypeVar("T")
 
@@ -30,9 +31,8 @@ _numbers = itertools.count(1)
 
 def own_address() -> str:
     """A loopback address that no other test uses, whichever pytest process it runs in: so any port of it is free."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    number = next(_numbers)
-    return f"127.{100 + worker}.{number // 250}.{number % 250 + 1}"
+    process = os.getpid()
+    return f"127.{100 + process // 250 % 100}.{process % 250}.{next(_numbers) % 250 + 1}"
 
 
 def wait_for(condition: Callable[[], T], seconds: float = WAIT_SECONDS, what: str = "") -> T:
@@ -149,6 +149,10 @@ class House:
             **options,
         )
 
+    def wire(self, source: str = "", port: int = PORT) -> Wire:
+        """A connection that says what it is told, byte by byte."""
+        return Wire(self.address, port, source=source)
+
     def send(self, sender: str, recipient: str, subject: str = "Test", body: str = "Hello\n", source: str = "") -> str:
         """Hand in a mail. Returns its message id."""
         message = EmailMessage()
@@ -180,3 +184,7 @@ class House:
 def message_id_in(reply: bytes) -> str:
     """The message id in `2.6.0 <id> Queued mail for delivery`."""
     return reply.decode().partition("<")[2].partition(">")[0]
+
+
+MakeHouse = Callable[..., House]
+"""What the fixtures `house` and `shared_house` are."""

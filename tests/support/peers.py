@@ -4,6 +4,7 @@
     with Peer(RCPT="550 5.1.1 unknown") as peer:              refuses every recipient
     with Peer(RCPT=["250 ok", "452 4.5.3 enough"]) as peer:   a reply for each, the last one stays
     with Peer(DATA=CLOSE) as peer:                            hangs up when it should answer DATA
+    with Peer(DATA=[CLOSE, GOOD]) as peer:                    only the first time
 
 The keys are the verbs, `CONNECT` for the greeting and `CONTENT` for what follows the content.
 """
@@ -41,6 +42,9 @@ ENDLESS_LINE = Misdeed.ENDLESS_LINE
 ENDLESS_REPLY = Misdeed.ENDLESS_REPLY
 STUCK = Misdeed.STUCK
 
+GOOD = ""
+"""In a script: what is right, as where there is none."""
+
 Answer = str | Misdeed
 
 EXTENSIONS = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
@@ -61,11 +65,12 @@ _GOOD: dict[str, str] = {
 
 @dataclass
 class Received:
-    """A message as it arrived."""
+    """A message as it arrived; `raw` is its content as it was on the wire, dots still stuffed."""
 
     mail: str
     recipients: list[str]
     content: bytes = b""
+    raw: bytes = b""
 
 
 @dataclass
@@ -109,8 +114,9 @@ class Peer(socketserver.ThreadingTCPServer):
     def answer(self, verb: str, message: Received) -> Answer:
         """What is to be said to a command: as the script has it, else as is right."""
         with self._lock:
-            if verb in self._answers:
-                return next(self._answers[verb])
+            scripted = next(self._answers[verb]) if verb in self._answers else GOOD
+        if scripted is not GOOD:
+            return scripted
         if (verb == "RCPT" and not message.mail) or (verb in ("DATA", "BDAT") and not message.recipients):
             return "503 5.5.1 bad sequence of commands"
         if verb == "EHLO":
@@ -166,7 +172,9 @@ class _Dialogue(socketserver.StreamRequestHandler):
         match verb:
             case "DATA":
                 if self._say("DATA").startswith("354"):
-                    self._take(b"".join(self._data()), "CONTENT")
+                    lines = list(self._data())
+                    self.message.raw = b"".join(lines)
+                    self._take(b"".join(line.removeprefix(b".") for line in lines), "CONTENT")
             case "BDAT":
                 self._take(self.rfile.read(int(line.split()[1])), "BDAT")
             case "STARTTLS":
@@ -189,7 +197,7 @@ class _Dialogue(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) != b".\r\n":
             if not line:
                 raise _HangUp
-            yield line.removeprefix(b".")
+            yield line
 
     def _take(self, content: bytes, verb: str) -> None:
         self.message.content = content
