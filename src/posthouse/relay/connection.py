@@ -65,14 +65,13 @@ class Connection(asyncio.Protocol):
             try:
                 data = self._decrypt(self.tls, data)
             except TlsError as error:
-                log.info("tls failed", client=self.session.ip, reason=str(error))
-                self._transport.close()
+                self._give_up_tls(error)
                 return
         if data:
             self.engine.receive(data)
             self._run()
         if self.tls is not None and self.tls.closed:
-            self._transport.close()
+            self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self in self._admitted:
@@ -112,7 +111,14 @@ class Connection(asyncio.Protocol):
         """Say why and close."""
         if not self._transport.is_closing():
             self._send(reply.encode())
-            self._transport.close()
+            self._close()
+
+    def time_out(self) -> None:
+        """Hang up on a client that is silent, and cut off one that doesn't even read why."""
+        if self._transport.is_closing():
+            self._transport.abort()
+        elif not self.session.is_committing:  # who waits for our word isn't silent
+            self.hang_up(IDLE)
 
     def abort(self) -> None:
         """Close without a word, since none would be true."""
@@ -159,7 +165,7 @@ class Connection(asyncio.Protocol):
             if pending := tls.data_to_send():
                 self._transport.write(pending)
         if fresh and tls.handshake_done:
-            self.session.peer_changed()
+            self.session.tls_started()
             if self._hearing.listener.tls == "implicit":
                 self._greet()
             else:
@@ -170,13 +176,29 @@ class Connection(asyncio.Protocol):
         if data := self.engine.data_to_send():
             self._send(data)
         if self.engine.should_close:
-            self._transport.close()
+            self._close()
 
     def _send(self, data: bytes) -> None:
         if self.tls is not None:
             if not self.tls.handshake_done:
                 return
-            self.tls.send(data)
+            try:
+                self.tls.send(data)
+            except TlsError as error:
+                self._give_up_tls(error)
+                return
             data = self.tls.data_to_send()
         if data:
             self._transport.write(data)
+
+    def _give_up_tls(self, error: TlsError) -> None:
+        log.info("tls failed", client=self.session.ip, reason=str(error))
+        self._transport.close()
+
+    def _close(self) -> None:
+        """Close once all is written, close_notify included (RFC 8446 6.1)."""
+        if self.tls is not None and not self._transport.is_closing():
+            self.tls.close()
+            if data := self.tls.data_to_send():
+                self._transport.write(data)
+        self._transport.close()

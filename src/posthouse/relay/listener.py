@@ -13,7 +13,7 @@ from posthouse import observe
 from posthouse.net.certificates import CertificateError, IdentityFile, self_signed
 from posthouse.net.tls import ServerContext
 from posthouse.net.verification import Verifier
-from posthouse.relay.connection import CLOSING, COMMAND_TIMEOUT, IDLE, Connection
+from posthouse.relay.connection import CLOSING, COMMAND_TIMEOUT, Connection
 from posthouse.relay.house import StartError
 from posthouse.relay.session import Hearing
 from posthouse.settings import Listener
@@ -66,7 +66,7 @@ class OpenListener:
         """RFC 5321 4.5.3.2.7: five minutes without a word."""
         limit = self._hearing.clock() - COMMAND_TIMEOUT
         for connection in [connection for connection in self._connections if connection.active_at < limit]:
-            connection.hang_up(IDLE)
+            connection.time_out()
 
     def stop_accepting(self) -> None:
         """Close the socket; sessions without a transaction are told to come back later."""

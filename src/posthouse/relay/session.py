@@ -99,7 +99,6 @@ class Session:
 
     __slots__ = (
         "_candidates",
-        "_committing",
         "_connection",
         "_fault",
         "_hearing",
@@ -107,6 +106,7 @@ class Session:
         "_login",
         "_transaction",
         "ip",
+        "is_committing",
     )
 
     def __init__(self, hearing: Hearing, connection: Wire, ip: str) -> None:
@@ -118,19 +118,21 @@ class Session:
         self._candidates: Candidates | None = None
         self._transaction: Transaction | None = None
         self._fault: Reply | None = None
-        self._committing = False
+        self.is_committing = False
 
     @property
     def is_busy(self) -> bool:
         """Whether a transaction is open, so that a drain should wait for it."""
-        return self._transaction is not None or self._committing
+        return self._transaction is not None or self.is_committing
 
     def decide(self, event: ServerEvent) -> None:
         """Answer an event, at once or, for what takes time, later."""
         _HANDLERS[type(event)](self, event)
 
-    def peer_changed(self) -> None:
-        """The client has proved something new: who it is must be found anew."""
+    def tls_started(self) -> None:
+        """What was known of the client is forgotten (RFC 3207 4.2): who it is must be found anew."""
+        self._helo = ""
+        self._login = None
         self._candidates = None
 
     def forget_transaction(self) -> None:
@@ -174,7 +176,7 @@ class Session:
             self._connection.answer(LOGIN_REFUSED)
             return
         self._login = user
-        self.peer_changed()
+        self._candidates = None
         self._connection.answer(LOGIN_OK)
 
     def _on_mail(self, event: MailFrom) -> None:
@@ -231,7 +233,7 @@ class Session:
         if fault is None:
             try:
                 new = transaction.finish(self._client(), self._tls_text(), hearing.clock(), hearing.budget)
-                self._committing = True
+                self.is_committing = True
                 hearing.spool.accept(new, partial(self._on_committed, transaction, new))
                 return
             except Refused as refused:
@@ -244,7 +246,7 @@ class Session:
 
     def _on_committed(self, transaction: Transaction, new: NewMessage, error: BaseException | None) -> None:
         """The store's word. A durable message goes on its way, whether or not the client is still there."""
-        self._committing = False
+        self.is_committing = False
         if error is None:
             self._connection.answer(Reply(250, "2.6.0", f"<{transaction.id}> Queued mail for delivery"))
             if new.leased:
