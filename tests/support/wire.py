@@ -7,6 +7,8 @@ assert wire.say(b"EH", b"LO device.test\\r\\n").startswith("250-")
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import ssl
 from typing import Self
@@ -21,12 +23,21 @@ class Wire:
         self._socket = socket.create_connection((address, port), PATIENCE, (source, 0) if source else None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._heard = b""
-        self._plain = self._socket
 
     def send(self, *segments: bytes) -> None:
         """Each in a write of its own."""
         for segment in segments:
             self._socket.sendall(segment)
+
+    def send_in_plain(self, data: bytes) -> None:
+        """Past the TLS that is going on."""
+        with socket.socket(fileno=os.dup(self._socket.fileno())) as plain:
+            plain.sendall(data)
+
+    def send_if_open(self, data: bytes) -> None:
+        """What the server may well hang up on before it has all of it."""
+        with contextlib.suppress(ConnectionError):
+            self._socket.sendall(data)
 
     def reply(self) -> str:
         """The next reply, all its lines. Empty when the server has hung up."""
@@ -74,6 +85,10 @@ class Wire:
         return self
 
     @property
+    def socket(self) -> socket.socket:
+        return self._socket
+
+    @property
     def tls(self) -> ssl.SSLSocket:
         assert isinstance(self._socket, ssl.SSLSocket)
         return self._socket
@@ -101,4 +116,4 @@ class Wire:
                 return None
             self._heard += data
         line, _, self._heard = self._heard.partition(b"\r\n")
-        return line.decode()
+        return line.decode("utf-8", "replace")
