@@ -78,6 +78,7 @@ class TestSearch:
             ("printer*", ["a@contoso.com"]),
             ("*rinte*", ["a@contoso.com"]),
             ("rinter@contoso.com", []),
+            ("<>", ["c@contoso.com"]),
         ],
     )
     def test_by_sender(self, store: Store, pattern: str, expected: list[str]) -> None:
@@ -91,6 +92,11 @@ class TestSearch:
     def test_by_subject(self, store: Store) -> None:
         assert found(store, subject="50% o") == ["a@contoso.com"]
         assert found(store, subject="undeliver") == ["c@contoso.com"]
+
+    def test_by_subject_in_other_letters(self, store: Store, worker: SpoolWorker) -> None:
+        worker.accept(new_message("e@contoso.com", subject="ÜBERSICHT"))
+        assert found(store, subject="ÜBER") == ["e@contoso.com"]
+        assert found(store, subject="übersicht") == ["e@contoso.com"]
 
     def test_by_state(self, store: Store) -> None:
         assert found(store, state=State.FAILED) == ["b_2@fabrikam.com"]

@@ -187,6 +187,7 @@ class TraceEntry:
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
     """All that is given must hold. Addresses and connector match without case, a leading or trailing `*` as wildcard.
+    The sender `<>` is the null reverse-path.
 
     `message_id` is ours or the Message-ID header's, `subject` a part of the subject, `connector` inbound or outbound.
     `since` and `until` bound the time of acceptance.

@@ -254,6 +254,7 @@ def _sqlite_engine(path: Path, turn_lock: Any) -> sa.Engine:
         uri = f"{path.absolute().as_uri()}?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous=FULL")
+        connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
         return connection
 
     engine = sa.create_engine("sqlite+pysqlite://", creator=connect, poolclass=sa.NullPool)
@@ -263,6 +264,10 @@ def _sqlite_engine(path: Path, turn_lock: Any) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if _WRITES in connection.get_execution_options() else "BEGIN")
 
     return engine
+
+
+def _lower(text: str | None) -> str | None:
+    return text and text.lower()
 
 
 def _make_database(path: Path) -> None:

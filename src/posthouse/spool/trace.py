@@ -132,6 +132,11 @@ def like(column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
     return sa.func.lower(column).like(f"{start}{_escaped(core)}{end}", escape="\\")
 
 
+def sent_by(pattern: str) -> sa.ColumnElement[bool]:
+    """That the reverse-path is like this; `<>` is the null one, as the trace shows it."""
+    return like(message.c.reverse_path, "" if pattern == "<>" else pattern)
+
+
 def _entries(
     connection: sa.Connection,
     conditions: Sequence[sa.ColumnElement[bool]],
@@ -166,7 +171,7 @@ def _conditions(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.until is not None:
         conditions.append(message.c.received_at <= wanted.until)
     if wanted.sender:
-        conditions.append(like(message.c.reverse_path, wanted.sender))
+        conditions.append(sent_by(wanted.sender))
     if wanted.recipient:
         conditions.append(like(recipient.c.forward_path, wanted.recipient))
     if wanted.state is not None:
