@@ -7,18 +7,19 @@ import email.policy
 import itertools
 import json
 import os
-import signal
 import smtplib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
+from posthouse.spool import Trace, TraceEntry, TraceFilter, open_store
 from posthouse.transports.mailbox import mailbox_path
 from support.wire import Wire
 
@@ -53,6 +54,7 @@ class House:
         self.port = PORT
         self.hostname = hostname
         self.process: subprocess.Popen[bytes] | None = None
+        self.program: tuple[str, ...] = ("-m", "posthouse")
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "posthouse.toml"
         self.log = folder / "serve.log"
@@ -101,7 +103,7 @@ class House:
         before = len(self.log_lines("ready"))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "posthouse", "serve", "--config", str(self.config)],
+                [sys.executable, *self.program, "serve", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -123,16 +125,19 @@ class House:
         workers = self.workers
         self.process.kill()
         self.process.wait()
-        psutil.wait_procs(workers, timeout=WAIT_SECONDS)
+        wait_for(lambda: all(map(has_ended, workers)), what="the workers to end with their supervisor")
 
     @property
     def workers(self) -> list[psutil.Process]:
         assert self.process is not None
         return psutil.Process(self.process.pid).children()
 
-    def kill_worker(self) -> None:
+    def kill_worker(self, worker: psutil.Process | None = None) -> None:
+        """Kill -9 one of the workers, and wait until it is no more."""
+        worker = worker or self.workers[0]
         with contextlib.suppress(psutil.NoSuchProcess):
-            self.workers[0].send_signal(signal.SIGKILL)
+            worker.kill()
+        wait_for(lambda: has_ended(worker), what="a killed worker to end")
 
     def clean_up(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -166,6 +171,39 @@ class House:
         assert code == 250, reply
         return message_id_in(reply)
 
+    def submit(
+        self,
+        sender: str,
+        *recipients: str,
+        content: bytes = b"Subject: Test\r\n\r\nHello\r\n",
+        source: str = "",
+        mail: Sequence[str] = (),
+        rcpt: Sequence[str] = (),
+    ) -> str:
+        """Hand in content as it is, with these parameters of MAIL and of each RCPT. Returns its message id."""
+        with self.smtp(source) as client:
+            client.command_encoding = "utf-8"
+            client.ehlo()
+            assert client.mail(sender, mail)[0] == 250
+            for recipient in recipients:
+                assert client.rcpt(recipient, rcpt)[0] == 250
+            code, reply = client.data(content)
+        assert code == 250, reply
+        return message_id_in(reply)
+
+    def trace(
+        self, *filters: str, until: Callable[[list[dict[str, Any]]], object] = lambda entries: True
+    ) -> list[dict[str, Any]]:
+        """What `posthouse trace --json` tells, once it is as wanted."""
+        found: list[dict[str, Any]] = []
+
+        def is_as_wanted() -> bool:
+            found[:] = self.json("trace", *filters)
+            return bool(until(found))
+
+        wait_for(is_as_wanted, what=f"trace {' '.join(filters)}")
+        return found
+
     def mailbox(self, address: str) -> list[bytes]:
         new = self.data_dir / "mailboxes" / mailbox_path(address) / "new"
         return [file.read_bytes() for file in sorted(new.glob("*"))]
@@ -174,11 +212,30 @@ class House:
         wait_for(lambda: len(self.mailbox(address)) >= count, what=f"{count} in the mailbox of {address}")
         return self.mailbox(address)
 
+    def entries(self, **wanted: Any) -> tuple[TraceEntry, ...]:
+        """What its store tells of each recipient."""
+        with closing(open_store(f"sqlite:///{self.data_dir / 'posthouse.db'}", self.data_dir)) as store:
+            return Trace(store).find(TraceFilter(**wanted), limit=100_000).entries
+
+    def await_idle(self) -> None:
+        """Until nothing waits for its delivery."""
+        wait_for(
+            lambda: all(entry.state.is_final for entry in self.entries()), what=f"{self.hostname}'s queue to empty"
+        )
+
     def log_lines(self, event: str = "") -> list[dict[str, Any]]:
         if not self.log.exists():
             return []
         lines = [json.loads(line) for line in self.log.read_text("utf-8").splitlines() if line.startswith("{")]
         return [line for line in lines if not event or line["event"] == event]
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also if nobody has asked for its exit status yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def message_id_in(reply: bytes) -> str:
