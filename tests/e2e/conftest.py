@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.house import House, MakeHouse
+from support.internet import Internet
 
 
 @pytest.fixture
@@ -21,6 +22,12 @@ def shared_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeHouse
     """Makes posthouses for the tests of a module that don't disturb each other."""
     with _builder(tmp_path_factory.mktemp("houses")) as make:
         yield make
+
+
+@pytest.fixture(scope="module")
+def internet() -> Iterator[Internet]:
+    with Internet() as running:
+        yield running
 
 
 @contextmanager

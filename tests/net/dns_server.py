@@ -27,12 +27,12 @@ Zone = Mapping[tuple[str, str], Sequence[str]]
 class DnsServer:
     """Answers for `{("contoso.test", "MX"): ["10 mail.contoso.test."]}`; a name that isn't in it is NXDOMAIN.
 
-    CNAMEs are followed within the zone, as a resolver does it. `questions` is what was asked: `MX contoso.test`.
+    The zone may change meanwhile. CNAMEs are followed within it, as a resolver does it. `questions` is what was asked:
+    `MX contoso.test`.
     """
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
-        self._names = {dns.name.from_text(name) for name, _ in zone}
         self.questions: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -80,7 +80,7 @@ class DnsServer:
             response.set_rcode(dns.rcode.SERVFAIL)
         elif TRUNCATED in records and not tcp:
             response.flags |= dns.flags.TC
-        elif name not in self._names:
+        elif name not in {dns.name.from_text(known) for known, _ in self._zone}:
             response.set_rcode(dns.rcode.NXDOMAIN)
         elif found := [record for record in records if record != TRUNCATED]:
             response.answer.append(dns.rrset.from_text(name, 300, "IN", kind, *found))
