@@ -19,11 +19,13 @@ _INLINE = 64 << 10
 """Content rows up to this size come into memory with the lease."""
 
 _UNLEASED = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_(None))
+_LONGEST_DUE_FIRST = (recipient.c.worker, recipient.c.due)
+"""As the index is sorted: PostgreSQL doesn't see that `worker`, being NULL, makes no difference."""
 
 _DUE = (
     sa.select(recipient.c.message_id, recipient.c.place)
     .where(_UNLEASED, recipient.c.due <= sa.bindparam("now"))
-    .order_by(recipient.c.due)
+    .order_by(*_LONGEST_DUE_FIRST)
     .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
 )
@@ -39,7 +41,7 @@ _CLAIM = (
         recipient.c.delay_warned,
     )
 )
-_NEXT_DUE = sa.select(recipient.c.due).where(_UNLEASED).order_by(recipient.c.due).limit(1)
+_NEXT_DUE = sa.select(recipient.c.due).where(_UNLEASED).order_by(*_LONGEST_DUE_FIRST).limit(1)
 
 
 def claim(connection: sa.Connection, worker_id: int, now: float, limit: int, reader: ContentReader) -> list[Lease]:

@@ -15,31 +15,41 @@ from posthouse.spool.leases import ContentReader
 from posthouse.spool.records import EventKind, QueueChange, QueueFilter, State, TraceEntry, TracePage
 from posthouse.spool.schema import HELD, WAITING, content, event, message, recipient
 from posthouse.spool.store import Store
-from posthouse.spool.trace import JOINED, KEY, Trace, entry_of, like, parse_cursor, to_cursor, to_key, with_events
+from posthouse.spool.trace import (
+    JOINED,
+    KEY,
+    Key,
+    Trace,
+    entry_of,
+    like,
+    parse_cursor,
+    sent_by,
+    to_cursor,
+    to_key,
+    with_events,
+)
 
 _WINDOW = 1000
 """Recipients that one transaction of an act changes at most, so that the mail does not have to wait for it."""
 
 _LIVE = recipient.c.state.in_([WAITING, HELD])
-_UNLEASED = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_(None))
-_LEASED = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_not(None))
 _BY_KEY = (recipient.c.message_id, recipient.c.place)
 
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """Recipients that are in `subject` get `state`; `now` names what else becomes the time of the act."""
+    """Recipients in the state `of` get the state `to`; the column `now` gets the time of the act."""
 
     kind: EventKind
-    subject: sa.ColumnElement[bool]
-    state: State
+    of: tuple[State, ...]
+    to: State
     now: str
 
 
-_RETRY = _Act(EventKind.RETRIED, _UNLEASED, State.WAITING, "due")
-_HOLD = _Act(EventKind.HELD, _UNLEASED, State.HELD, "due")
-_RELEASE = _Act(EventKind.RELEASED, recipient.c.state == HELD, State.WAITING, "due")
-_DROP = _Act(EventKind.DROPPED, sa.or_(_UNLEASED, recipient.c.state == HELD), State.DROPPED, "at")
+_RETRY = _Act(EventKind.RETRIED, (State.WAITING,), State.WAITING, "due")
+_HOLD = _Act(EventKind.HELD, (State.WAITING,), State.HELD, "due")
+_RELEASE = _Act(EventKind.RELEASED, (State.HELD,), State.WAITING, "due")
+_DROP = _Act(EventKind.DROPPED, (State.WAITING, State.HELD), State.DROPPED, "at")
 
 
 class Queue:
@@ -97,36 +107,43 @@ class Queue:
         return self._change(_DROP, wanted)
 
     def _change(self, act: _Act, wanted: QueueFilter) -> QueueChange:
-        changed = 0
+        """In windows, each a transaction of its own."""
+        changed = in_delivery = 0
         after: sa.ColumnElement[Any] | None = None
-        conditions = _conditions(wanted)
         while True:
             with self._store.transaction() as connection:
                 end = _window_end(connection, after, wanted)
                 window = [condition for condition in (_above(after), _up_to(end)) if condition is not None]
-                changed += _apply(act, connection, [*window, *conditions])
+                found = _found(connection, act, [*window, *_conditions(wanted)])
+                keys = [(row.message_id, row.place) for row in found if row.worker is None]
+                _apply(act, connection, keys)
+            changed += len(keys)
+            in_delivery += len(found) - len(keys)
             if end is None:
-                break
+                return QueueChange(changed, in_delivery)
             after = end
-        return QueueChange(changed, 0 if act is _RELEASE else self._in_delivery(conditions))
-
-    def _in_delivery(self, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
-        query = sa.select(sa.func.count()).select_from(recipient).where(_LEASED, *conditions)
-        with self._store.reading() as connection:
-            return connection.scalar(query) or 0
 
 
-def _apply(act: _Act, connection: sa.Connection, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
+def _found(
+    connection: sa.Connection, act: _Act, conditions: Sequence[sa.ColumnElement[bool]]
+) -> Sequence[sa.Row[*tuple[Any, ...]]]:
+    """Those that the act is for, leased ones too: to ask for the others only leads SQLite to the wrong index."""
+    states = recipient.c.state.in_([state.value for state in act.of])
+    query = sa.select(*_BY_KEY, recipient.c.worker).where(_LIVE, states, *conditions).order_by(*_BY_KEY)
+    return connection.execute(query.with_for_update()).all()
+
+
+def _apply(act: _Act, connection: sa.Connection, keys: list[Key]) -> None:
+    if not keys:
+        return
     now = time.time()
-    update = recipient.update().where(act.subject, *conditions).values({"state": act.state.value, act.now: now})
-    rows = connection.execute(update.returning(*_BY_KEY)).all()
-    if not rows:
-        return 0
-    events = [{"message_id": key, "place": n, "at": now, "kind": act.kind.value, "detail": ""} for key, n in rows]
-    connection.execute(event.insert(), events)
-    if act.state.is_final:
-        _drop_content(connection, sorted({key for key, _ in rows}))
-    return len(rows)
+    update = recipient.update().values({"state": act.to.value, act.now: now})
+    update = update.where(recipient.c.message_id == sa.bindparam("key"), recipient.c.place == sa.bindparam("number"))
+    connection.execute(update, [{"key": key, "number": number} for key, number in keys])
+    happened = {"at": now, "kind": act.kind.value, "detail": ""}
+    connection.execute(event.insert(), [{"message_id": key, "place": number, **happened} for key, number in keys])
+    if act.to.is_final:
+        _drop_content(connection, sorted({key for key, _ in keys}))
 
 
 def _drop_content(connection: sa.Connection, ids: list[str]) -> None:
@@ -161,8 +178,8 @@ def _conditions(wanted: QueueFilter) -> list[sa.ColumnElement[bool]]:
     among = _among(wanted)
     conditions = [] if among is None else [among]
     if wanted.sender:
-        sent_by = like(message.c.reverse_path, wanted.sender)
-        conditions.append(sa.exists().where(message.c.id == recipient.c.message_id, sent_by).correlate(recipient))
+        of_sender = sa.exists().where(message.c.id == recipient.c.message_id, sent_by(wanted.sender))
+        conditions.append(of_sender.correlate(recipient))
     if wanted.recipient:
         conditions.append(like(recipient.c.forward_path, wanted.recipient))
     if wanted.state is not None:
