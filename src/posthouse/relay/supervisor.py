@@ -89,6 +89,7 @@ class Crew:
                 self._wait()
                 self._bury()
                 self._restart()
+                self._tell_to_end()
                 self._kill_hung()
                 self._announce()
         if self._announced or self._stop_at is not None:
@@ -171,6 +172,12 @@ class Crew:
             del self._restart_at[number]
             self._start(number)
 
+    def _tell_to_end(self) -> None:
+        """Once we are to stop. Told more than once, since a worker that is just starting may not hear it."""
+        if self._stop_at is not None:
+            for member in self._members.values():
+                member.process.terminate()
+
     def _kill_hung(self) -> None:
         """A worker that hangs holds up its sessions, and one that outlasts the drain holds up everything."""
         now = time.monotonic()
@@ -196,8 +203,7 @@ class Crew:
     def _on_stop(self, number: int, frame: FrameType | None) -> None:
         if self._stop_at is None:
             self._stop_at = time.monotonic() + DRAIN_SECONDS
-            for member in self._members.values():
-                member.process.terminate()
+            self._tell_to_end()
 
     def _on_reload(self, number: int, frame: FrameType | None) -> None:
         for member in self._members.values():

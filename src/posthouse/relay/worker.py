@@ -62,6 +62,7 @@ class Assignment:
 def main(assignment: Assignment, census: Census | None, reports: Connection) -> None:
     """The process. Ends with the supervisor, whatever way that goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork inherits the supervisor's; there is nothing to drain yet
     observe.configure(assignment.settings.log, worker=str(assignment.number))
     threading.Thread(target=_end_with_supervisor, name="lifeline", daemon=True).start()
     worker = Worker(assignment, census or Census(assignment.number + 1), reports)
