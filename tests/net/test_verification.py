@@ -8,6 +8,7 @@ import pytest
 import time_machine
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
@@ -118,6 +119,21 @@ def test_a_client_may_be_named_by_its_cn_and_a_server_not(verifier: Verifier, au
 
 def test_a_certificate_that_cannot_be_read_is_invalid(verifier: Verifier, authority: trustme.CA) -> None:
     assert judge(verifier, issue(authority, san=b"\x04\x03abc")).status is ValidationStatus.INVALID
+
+
+@pytest.mark.parametrize(
+    ("written", "forged"),
+    [
+        ("a003020102", "a003020107"),  # version 3 -> 8
+        ("0603551d11", "0603551d25"),  # subjectAltName -> a second extKeyUsage
+        ("82066c2e74657374", "a3066c2e74657374"),  # dNSName -> x400Address
+    ],
+)
+def test_nor_does_any_other_nonsense_break_the_session(authority: trustme.CA, written: str, forged: str) -> None:
+    der = issue(authority, names=["l.test"], usages=[SERVER_AUTH]).certificate.public_bytes(Encoding.DER)
+    assert bytes.fromhex(written) in der
+    leaf = crypto.load_certificate(crypto.FILETYPE_ASN1, der.replace(bytes.fromhex(written), bytes.fromhex(forged)))
+    assert Verifier().verify(leaf, (), Purpose.CLIENT).status is ValidationStatus.INVALID
 
 
 def test_a_leaf_cannot_issue(verifier: Verifier, authority: trustme.CA) -> None:

@@ -39,6 +39,9 @@ _STATUSES = {
     SSL.X509VerificationCodes.ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: ValidationStatus.UNKNOWN_ISSUER,
 }
 
+_UNREADABLE = (ValueError, x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
+"""What cryptography raises for a certificate that OpenSSL let pass."""
+
 
 class Purpose(enum.Enum):
     """What the peer shows its certificate for.
@@ -108,7 +111,7 @@ class Verifier:
                 status, until = self._status_by_chain(certificate, chain, until)
             if status is ValidationStatus.VALID and not _usages(leaf) & purpose.value:
                 status = ValidationStatus.INVALID_USAGE
-        except ValueError:  # OpenSSL let it pass, but cryptography cannot read it
+        except _UNREADABLE:
             return _Known(CertificateVerdict(ValidationStatus.INVALID), until)
         if status is not ValidationStatus.VALID:
             names = names[:_UNPROVEN_NAMES]
