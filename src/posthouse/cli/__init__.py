@@ -5,6 +5,7 @@ Modules of this package import nothing heavy at the top, so that `posthouse --he
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ DONE, FAILED, MISUSED = 0, 1, 2
 
 
 def main() -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):  # to a file, Windows writes in an encoding that knows few characters
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

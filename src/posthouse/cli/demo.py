@@ -35,6 +35,7 @@ def demo() -> None:
 
 
 def _show(proof: Proof, console: Console) -> None:
-    mark, style = ("✓", "green") if proof.holds else ("✗ NOT PROVED:", "red")
+    tick, cross = ("+", "x") if console.options.ascii_only else ("✓", "✗")
+    mark, style = (tick, "green") if proof.holds else (f"{cross} NOT PROVED:", "red")
     console.print(f"  {mark} {proof.claim}", markup=False, style=style)
     console.print(f"      {proof.evidence}", markup=False, style="dim")

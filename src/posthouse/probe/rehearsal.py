@@ -83,10 +83,11 @@ def rehearsal(folder: Path) -> Iterator[Rehearsal]:
     with ExitStack() as stack:
         for house, organization in organizations.items():
             _prepare(house, authority.issue([house.hostname]), organization)
-        for process in [_start(house) for house in organizations]:
+        running = {house: _start(house) for house in organizations}
+        for process in running.values():
             stack.callback(_stop, process)
-        for house in organizations:
-            _await_ready(house)
+        for house, process in running.items():
+            _await_ready(house, process)
         yield Rehearsal(
             site,
             contoso,
@@ -233,14 +234,13 @@ def _start(house: House) -> subprocess.Popen[bytes]:
         )
 
 
-def _await_ready(house: House) -> None:
+def _await_ready(house: House, process: subprocess.Popen[bytes]) -> None:
+    """Wait for its own word: at its port another program might answer."""
     deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection((house.address, house.port), timeout=1).close()
+    while process.poll() is None and time.monotonic() < deadline:
+        if b'"event":"ready"' in house.log.read_bytes():
             return
-        except OSError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     last = house.log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it wrote no log"]
     raise RehearsalError(f"{house.hostname} did not start: {last[0]}")
 
