@@ -221,7 +221,6 @@ def test_several_recipients_have_a_group_each() -> None:
         (None, UNASKED_LIMIT + 1, DsnKind.FAILED, Body.SEVEN_BIT, False),
         (Ret.FULL, UNASKED_LIMIT + 1, DsnKind.FAILED, Body.EIGHT_BIT, True),
         (Ret.FULL, FULL_LIMIT + 1, DsnKind.FAILED, Body.SEVEN_BIT, False),
-        (Ret.FULL, 1000, DsnKind.FAILED, Body.BINARY, False),
         (Ret.HDRS, 1000, DsnKind.FAILED, Body.SEVEN_BIT, False),
         (Ret.FULL, 1000, DsnKind.DELAYED, Body.SEVEN_BIT, False),
         (Ret.FULL, 1000, DsnKind.DELIVERED, Body.SEVEN_BIT, False),

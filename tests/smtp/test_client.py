@@ -220,7 +220,6 @@ class TestTransaction:
         [
             (["SMTPUTF8"], Envelope("", (), body=Body.EIGHT_BIT), "5.6.3"),
             (["8BITMIME"], Envelope("", (), smtputf8=True), "5.6.7"),
-            (["8BITMIME", "CHUNKING"], Envelope("", (), body=Body.BINARY), "5.6.3"),
             (["SIZE 499"], Envelope("", ()), "5.3.4"),
             ([], Envelope("", (Recipient("b@example.net>\r\nRCPT TO:<c@example.net"),)), "5.1.3"),
         ],

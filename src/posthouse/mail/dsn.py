@@ -80,12 +80,9 @@ def due(envelope: Envelope, outcomes: Iterable[Outcome], kind: DsnKind) -> tuple
 
 
 def returns_content(message: Message, kind: DsnKind) -> bool:
-    """Whether the DSN holds the whole message and not only its header (RFC 3461 4.3, 6.2).
-
-    BINARYMIME content can't travel inside another message without its own encoding being undone.
-    """
+    """Whether the DSN holds the whole message and not only its header (RFC 3461 4.3, 6.2)."""
     envelope = message.envelope
-    if kind is not DsnKind.FAILED or envelope.ret is Ret.HDRS or envelope.body is Body.BINARY:
+    if kind is not DsnKind.FAILED or envelope.ret is Ret.HDRS:
         return False
     return message.size <= (FULL_LIMIT if envelope.ret is Ret.FULL else UNASKED_LIMIT)
 

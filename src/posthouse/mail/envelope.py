@@ -44,11 +44,10 @@ class Ret(enum.StrEnum):
 
 
 class Body(enum.StrEnum):
-    """BODY= of MAIL (RFC 6152, RFC 3030)."""
+    """BODY= of MAIL (RFC 6152)."""
 
     SEVEN_BIT = "7BIT"
     EIGHT_BIT = "8BITMIME"
-    BINARY = "BINARYMIME"
 
 
 @dataclass(frozen=True, slots=True)

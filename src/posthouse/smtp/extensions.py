@@ -22,7 +22,6 @@ class PeerExtensions:
     dsn: bool = False
     chunking: bool = False
     starttls: bool = False
-    enhanced_status_codes: bool = False
     auth: frozenset[str] = frozenset()
 
     @classmethod
@@ -34,8 +33,8 @@ class PeerExtensions:
         """Why a message can't go to this server as it is, or None. We convert nothing, so this is final."""
         if envelope.smtputf8 and not self.smtputf8:
             return _NO_SMTPUTF8
-        if envelope.body is Body.BINARY or (envelope.body is Body.EIGHT_BIT and not self.eight_bit_mime):
-            return _NO_EIGHT_BIT if envelope.body is Body.EIGHT_BIT else _NO_BINARY
+        if envelope.body is Body.EIGHT_BIT and not self.eight_bit_mime:
+            return _NO_EIGHT_BIT
         if self.size and size > self.size:
             return Reply(
                 552, "5.3.4", f"Message of {size} bytes is larger than the {self.size} that the next hop takes"
@@ -45,7 +44,6 @@ class PeerExtensions:
 
 _NO_SMTPUTF8 = Reply(550, "5.6.7", "The next hop does not offer SMTPUTF8, which this message needs")
 _NO_EIGHT_BIT = Reply(550, "5.6.3", "The next hop does not offer 8BITMIME, which this message needs")
-_NO_BINARY = Reply(550, "5.6.3", "BINARYMIME messages are not relayed")
 
 
 @lru_cache(maxsize=256)
@@ -59,7 +57,6 @@ def _parse(text: str) -> PeerExtensions:
         dsn="DSN" in offered,
         chunking="CHUNKING" in offered,
         starttls="STARTTLS" in offered,
-        enhanced_status_codes="ENHANCEDSTATUSCODES" in offered,
         auth=frozenset(word.upper() for word in offered.get("AUTH", ())),
     )
 
