@@ -203,7 +203,6 @@ def test_styles(style: str) -> None:
 def test_our_own() -> None:
     line = received_line(
         client=Client("192.0.2.7", "mfp.contoso.com", "ESMTPS"),
-        rdns="mfp7.contoso.com",
         hostname="relay.contoso.com",
         message_id="01arz3ndektsv4rrffq69g5fa",
         recipient="bob@example.net",
@@ -212,7 +211,7 @@ def test_our_own() -> None:
         connector="SMTP Relay (TLS)",
     )
     assert parse_received(line.decode().replace("\r\n\t", " ").removeprefix("Received: ")) == understood(
-        Source("mfp.contoso.com", "mfp7.contoso.com", "192.0.2.7", "mfp.contoso.com"),
+        Source("mfp.contoso.com", "", "192.0.2.7", "mfp.contoso.com"),
         "relay.contoso.com",
         "ESMTPS",
         id="01arz3ndektsv4rrffq69g5fa",

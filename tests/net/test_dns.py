@@ -41,8 +41,6 @@ ZONE = {
     ("dangling.test", "MX"): ["10 nowhere.test."],
     ("big.test", "MX"): [TRUNCATED, "10 mail.contoso.test."],
     ("xn--bcher-kva.test", "MX"): ["10 mail.contoso.test."],
-    ("1.2.0.192.in-addr.arpa", "PTR"): ["Mail.contoso.test."],
-    ("2.2.0.192.in-addr.arpa", "PTR"): [SILENT],
 }
 
 
@@ -176,12 +174,6 @@ def test_answers_are_kept() -> None:
             return server.questions
 
     assert [question for question, _ in groupby(asyncio.run(asked()))] == ["MX contoso.test", "MX absent.test"]
-
-
-def test_the_name_of_an_address() -> None:
-    assert ask(lambda resolver: resolver.ptr("192.0.2.1")) == "mail.contoso.test"
-    assert ask(lambda resolver: resolver.ptr("192.0.2.77")) == ""
-    assert ask(lambda resolver: resolver.ptr("192.0.2.2"), lifetime=0.2) == ""
 
 
 def test_the_next_name_server_is_asked_when_one_is_not_there() -> None:

@@ -110,7 +110,6 @@ def remove(block: bytes, prefixes: tuple[bytes, ...]) -> bytes:
 def received_line(
     *,
     client: Client,
-    rdns: str,
     hostname: str,
     message_id: str,
     recipient: str | None,
@@ -118,10 +117,13 @@ def received_line(
     tls: str,
     connector: str | None,
 ) -> bytes:
-    """Our trace line (RFC 5321 4.4). `recipient` is None where there are several: one must not see the others."""
+    """Our trace line (RFC 5321 4.4). `recipient` is None where there are several: one must not see the others.
+
+    The client's name is unknown, since DNS is not asked for it: the mail need not wait for that.
+    """
     literal = f"IPv6:{client.ip}" if ":" in client.ip else client.ip
     lines = [
-        f"Received: from {_word(client.helo) or 'unknown'} ({_word(rdns) or 'unknown'} [{literal}])",
+        f"Received: from {_word(client.helo) or 'unknown'} (unknown [{literal}])",
         f"by {hostname} with {client.protocol} id {message_id}",
     ]
     if tls:

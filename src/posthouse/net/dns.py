@@ -1,4 +1,4 @@
-"""DNS as SMTP needs it: mail exchangers, addresses, and the name of an address. Built on dnspython.
+"""DNS as SMTP needs it: mail exchangers and addresses. Built on dnspython.
 
 DnsError
 ├── NoSuchDomain    for good: the name or its addresses don't exist
@@ -20,13 +20,11 @@ import dns.exception
 import dns.name
 import dns.nameserver
 import dns.resolver
-import dns.reversename
 
 from posthouse.mail.address import normalize_domain
 
 _CACHED_ANSWERS = 10_000
 _LIFETIME = 10.0
-_PTR_LIFETIME = 3.0
 _random = random.SystemRandom()
 _ADDRESS_TYPES = ("AAAA", "A")
 
@@ -71,7 +69,7 @@ class Resolver:
             self._resolver.nameservers = [_nameserver(text) for text in nameservers]
         self._resolver.cache = dns.resolver.LRUCache(_CACHED_ANSWERS)
         self._resolver.timeout = lifetime / 5  # for one server, so that the others are asked too
-        self._lifetime = lifetime
+        self._resolver.lifetime = lifetime
 
     async def mx_hosts(self, domain: str) -> list[MxHost]:
         """Where mail for `domain` goes, best first; equals in random order. Without MX, the domain itself.
@@ -109,14 +107,6 @@ class Resolver:
             )
         return found
 
-    async def ptr(self, ip: str) -> str:
-        """The name that an address claims to have; empty where there is none, or none soon."""
-        try:
-            answer = await self._ask(dns.reversename.from_address(ip), "PTR", min(_PTR_LIFETIME, self._lifetime))
-        except DnsError:
-            return ""
-        return next((_text(record.target) for record in answer), "")
-
     async def _family(self, host: str, kind: str) -> list[str] | DnsError:
         """One family may fail while the other is there."""
         try:
@@ -124,18 +114,16 @@ class Resolver:
         except DnsError as error:
             return error
 
-    async def _ask(self, name: str | dns.name.Name, kind: str, lifetime: float = 0) -> dns.resolver.Answer:
+    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer:
         """An answer without records where the name exists and has none of this kind. CNAMEs have been followed."""
         try:
-            question = dns.name.from_text(normalize_domain(name)) if isinstance(name, str) else name
+            question = dns.name.from_text(normalize_domain(name))
         except dns.exception.DNSException:
             raise NoSuchDomain(f"{name} is not a valid domain name") from None
         if not self._resolver.nameservers:
             raise DnsTemporary(f"cannot ask for {name}: this system has no name server; set one in /etc/resolv.conf")
         try:
-            return await self._resolver.resolve(
-                question, kind, raise_on_no_answer=False, search=False, lifetime=lifetime or self._lifetime
-            )
+            return await self._resolver.resolve(question, kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
             raise NoSuchDomain(f"{name} does not exist in DNS (NXDOMAIN)") from None
         except dns.exception.Timeout:

@@ -79,7 +79,6 @@ class Transaction:
         connector = self.attribution.connector
         trace_line = headers.received_line(
             client=client,
-            rdns="",
             hostname=self.hostname,
             message_id=self.id,
             recipient=self.recipients[0].forward_path if len(self.recipients) == 1 else None,
