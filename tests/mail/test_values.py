@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from posthouse.mail import (
     Client,
     Envelope,
-    MailboxAddress,
     MemoryContent,
     Message,
     Notify,
@@ -16,7 +15,7 @@ from posthouse.mail import (
     message_id,
     received_time,
 )
-from posthouse.mail.address import normalize_domain, parse_address
+from posthouse.mail.address import MailboxAddress, normalize_domain, parse_address
 
 milliseconds = st.integers(min_value=0, max_value=(1 << 48) - 1)
 randomness = st.integers(min_value=0, max_value=(1 << 128) - 1)

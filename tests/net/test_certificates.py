@@ -256,7 +256,7 @@ def test_an_authority_issues_what_it_signed() -> None:
     root = x509.load_pem_x509_certificate(authority.certificate_pem)
     identity.certificate.verify_directly_issued_by(root)
     assert identity.names == ("relay.contoso.test", "*.contoso.test")
-    assert root.not_valid_after_utc - identity.not_after < timedelta(seconds=5)
+    assert root.not_valid_after_utc - identity.certificate.not_valid_after_utc < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("rsa_key", [False, True])

@@ -4,6 +4,7 @@ Pure: bytes in, values out. Whatever the bytes are, it never raises, and takes t
 """
 
 from posthouse.analysis.findings import Finding, Severity
-from posthouse.analysis.report import HeaderReport, Hop, Summary, analyze
+from posthouse.analysis.hops import Hop
+from posthouse.analysis.report import HeaderReport, Summary, analyze
 
 __all__ = ["Finding", "HeaderReport", "Hop", "Severity", "Summary", "analyze"]

@@ -14,8 +14,6 @@ from posthouse.analysis.hops import Hop, hops, utc
 from posthouse.analysis.received import parse_received
 from posthouse.mail import encoded_words
 
-__all__ = ["HeaderReport", "Hop", "Summary", "analyze"]
-
 HOP_LIMIT = 200
 """Hops that are looked at, the newest. No mail system passes on a message that has so many."""
 

@@ -3,7 +3,7 @@
 Pure data and pure functions: nothing here does I/O or reads a clock.
 """
 
-from posthouse.mail.address import MailboxAddress, domain_of
+from posthouse.mail.address import domain_of
 from posthouse.mail.content import Content, MemoryContent
 from posthouse.mail.envelope import Body, Envelope, Notify, Recipient, Ret
 from posthouse.mail.message import Client, Message, message_id, received_time
@@ -17,7 +17,6 @@ __all__ = [
     "Delivery",
     "DsnDuty",
     "Envelope",
-    "MailboxAddress",
     "MemoryContent",
     "Message",
     "Notify",

@@ -56,10 +56,6 @@ class Identity:
     def thumbprint(self) -> str:
         return thumbprint(self.certificate)
 
-    @property
-    def not_after(self) -> datetime:
-        return self.certificate.not_valid_after_utc
-
     def to_pfx(self, password: str = "") -> bytes:
         """Everything in one piece, for storing: `load_pfx` is the way back."""
         encryption: KeySerializationEncryption = NoEncryption()
