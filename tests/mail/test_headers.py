@@ -132,6 +132,8 @@ def test_survey_agrees_with_the_email_package(header: list[bytes]) -> None:
         (b" plain ", "plain"),
         (b" raw \xc3\xbc and \xff", "raw ü and \ufffd"),
         (b"tab\tnul\x00 end", "tab nul  end"),
+        (b"csi\xc2\x9b31m\xe2\x80\xa8line", "csi 31m line"),
+        (b"=?utf-8?q?csi=C2=9B31m=E2=80=A8line?=", "csi 31m line"),
         (b"=?nonsense?q?a?=", "=?nonsense?q?a?="),
         (b"=?utf-8?b?!?=", ""),
         (b"=?utf-8?b?w7w?=", "ü"),

@@ -16,6 +16,7 @@ from posthouse.mail.envelope import Body, Envelope, Notify, Recipient, Ret
 from posthouse.mail.headers import format_date, split, survey
 from posthouse.mail.message import Message
 from posthouse.mail.outcome import DsnDuty, Outcome, Status
+from posthouse.mail.text import one_line
 
 FULL_LIMIT = 1 << 20
 """Bytes of content returned at most where RET=FULL asks for them; of a larger message the header."""
@@ -24,7 +25,6 @@ UNASKED_LIMIT = 50 << 10
 """Bytes of content returned at most where RET is absent: the choice is ours (RFC 3461 4.3)."""
 
 _VALUE_LENGTH = 900  # so that no line passes 998 octets (RFC 5322 2.1.1), however it folds
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _NOT_ASCII = re.compile(r"[^ -~]")
 _XTEXT_ESCAPE = re.compile(rb"\+([0-9A-F]{2})")
 _NOT_XTEXT = re.compile(rb"[^!-*,-<>-~]")
@@ -280,7 +280,7 @@ def _field(name: str, value: str) -> str:
 
 
 def _clean(text: str) -> str:
-    return _CONTROL.sub(" ", text).strip()[:_VALUE_LENGTH]
+    return one_line(text).strip()[:_VALUE_LENGTH]
 
 
 def _ascii(text: str) -> str:

@@ -8,9 +8,10 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from posthouse.mail.text import one_line
+
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 _Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]")
 _CHARSETS = frozenset(encodings.aliases.aliases) | frozenset(encodings.aliases.aliases.values()) | {"koi8_u", "cp874"}
 """Those looked up at all: Python's look-up imports modules by name and remembers each unknown name for good."""
@@ -83,7 +84,7 @@ def _decoded(octets: bytes, charset: str) -> str:
         text = octets.decode(charset, "replace").encode("utf-8", "replace").decode()
     except (LookupError, ValueError):  # a codec that is no text encoding, or one that knows no "replace"
         text = octets.decode("ascii", "replace")
-    return _CONTROL.sub(" ", text)
+    return one_line(text)
 
 
 def _parts(text: str) -> Iterator[str]:

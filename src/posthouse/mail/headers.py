@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from posthouse.mail import encoded_words
 from posthouse.mail.message import Client
+from posthouse.mail.text import one_line
 
 INTERNAL_PREFIXES = (b"X-MS-Exchange-Organization-", b"X-MS-Exchange-CrossPremises-")
 """Names that only servers of one Exchange organization may use, so a stranger's are removed."""
@@ -30,7 +31,6 @@ _MESSAGE_ID_LENGTH = 998
 _NOT_A_WORD = re.compile(r"[^!-'*-:<-\[\]-~]")  # would end a clause, a comment or the line
 _COMMENT = re.compile(r"(?:[ -'*-:<-\[\]-~]|\([ -'*-:<-\[\]-~]*+\))*+")
 _NOT_IN_COMMENT = re.compile(r"[^ -'*-:<-\[\]-~]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -176,8 +176,8 @@ def _subject(value: bytes) -> str:
 
 
 def _text(value: bytes) -> str:
-    """A field's value unfolded (RFC 5322 2.2.3), without what no database would take."""
-    return _CONTROL.sub(" ", value.replace(b"\r\n", b"").decode("utf-8", "replace")).strip()
+    """A field's value unfolded (RFC 5322 2.2.3), without what no database or terminal should take."""
+    return one_line(value.replace(b"\r\n", b"").decode("utf-8", "replace")).strip()
 
 
 def _word(text: str) -> str:
