@@ -66,6 +66,12 @@ def test_a_store_that_is_gone_takes_nothing_until_it_is_back(
     assert ids(sqlite_store) == {before.message.id, after.message.id}
 
 
+def test_a_store_that_is_gone_is_not_made_anew_by_who_expects_it(sqlite_url: str, data_dir: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="unable to open"):
+        open_store(sqlite_url, data_dir, make=False)
+    assert not data_dir.exists()
+
+
 def test_a_store_that_was_replaced_is_not_written_to_unseen(
     sqlite_store: Store, worker: SpoolWorker, database: Path
 ) -> None:

@@ -38,9 +38,11 @@ port = {port}
 """
 
 
-def site_before(make: MakeHouse, host: str, port: int, settings: str = "") -> House:
+def site_before(make: MakeHouse, host: str, port: int, settings: str = "", *, patch: str = "") -> House:
     """A running site whose smart host is at that address."""
     site = make(SITE.format(host=host, port=port), settings, name="site", hostname="site.test")
+    if patch:
+        site.patch(patch)
     site.apply()
     return site.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.policy
+import io
 import itertools
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from posthouse.cli import run
 from posthouse.spool import Trace, TraceEntry, TraceFilter, open_store
 from posthouse.transports.mailbox import mailbox_path
 from support.wire import Wire
@@ -27,6 +29,13 @@ T = TypeVar("T")
 
 PORT = 2525
 WAIT_SECONDS = 30.0
+_PATCHED = """
+import sys
+from posthouse.cli import run
+{statements}
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
+"""
 _numbers = itertools.count(1)
 
 
@@ -93,10 +102,22 @@ class House:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json").stdout)
 
+    def read(self, *arguments: str) -> Any:
+        """The same for a command that only reads, run in this process: for looking often."""
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            assert run([*arguments, "--json", "--config", str(self.config)]) == 0
+        return json.loads(output.getvalue())
+
     def apply(self, organization: str | None = None, **environment: str) -> None:
         if organization is not None:
             self.write_organization(organization)
         self.run("apply", str(self.folder / "organization.toml"), **environment)
+
+    def patch(self, statements: str) -> None:
+        """Have `serve` run these first, so that a constant of the program is another one."""
+        program = self.folder / "patched.py"
+        program.write_text(_PATCHED.format(statements=statements), "utf-8")
+        self.program = (str(program),)
 
     def start(self, **environment: str) -> House:
         """Run `serve` and wait until it says that it is ready."""
@@ -198,7 +219,7 @@ class House:
         found: list[dict[str, Any]] = []
 
         def is_as_wanted() -> bool:
-            found[:] = self.json("trace", *filters)
+            found[:] = self.read("trace", *filters)
             return bool(until(found))
 
         wait_for(is_as_wanted, what=f"trace {' '.join(filters)}")

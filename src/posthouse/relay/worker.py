@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from posthouse.relay.scheduler import Scheduler
 from posthouse.relay.session import Hearing
 from posthouse.relay.settling import Settler
 from posthouse.settings import Settings
-from posthouse.spool import Organizations, Secrets, Spool, Workers, open_store
+from posthouse.spool import Organizations, Secrets, Spool, SpoolError, Workers, open_store
 
 REGISTERED = b"registered "
 """Followed by the worker's id in the store."""
@@ -65,9 +66,13 @@ def main(assignment: Assignment, census: Census | None, reports: Connection) -> 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork inherits the supervisor's; there is nothing to drain yet
     observe.configure(assignment.settings.log, worker=str(assignment.number))
     threading.Thread(target=_end_with_supervisor, name="lifeline", daemon=True).start()
-    worker = Worker(assignment, census or Census(assignment.number + 1), reports)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(worker.run())
+    try:
+        worker = Worker(assignment, census or Census(assignment.number + 1), reports)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(worker.run())
+    except SpoolError as error:
+        log.error("store unavailable", reason=str(error), hint="the supervisor tries again")
+        sys.exit(1)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -94,7 +99,7 @@ class Worker:
         self._settings = settings
         self._census = census
         self._reports = reports
-        self._store = open_store(settings.store_url, settings.data_dir)
+        self._store = open_store(settings.store_url, settings.data_dir, make=False)  # gone, it mustn't come back empty
         self._spool = Spool(self._store, min_free=settings.limits.min_free)
         self._budget = Budget()
         self._verifier: Verifier | None = None
@@ -200,7 +205,10 @@ class Worker:
         while True:
             await asyncio.sleep(_HOUSEKEEPING)
             keep = self._watch.current.limits.trace_keep
-            await asyncio.to_thread(self._spool.housekeep, time.time(), keep)
+            try:
+                await asyncio.to_thread(self._spool.housekeep, time.time(), keep)
+            except SpoolError as error:
+                log.error("housekeeping put off", reason=str(error))
 
     async def _drain(self) -> None:
         """Accept nothing new, let transactions and deliveries under way end, keep the rest in the store."""

@@ -121,7 +121,10 @@ class Spool:
         """
         while trace_keep and not self._closing and purge(self._store, now - trace_keep):
             time.sleep(_PURGE_PAUSE)
-        self._contents.remove_unused(self._files_in_rows)
+        try:
+            self._contents.remove_unused(self._files_in_rows)
+        except OSError as error:
+            raise self._store.unavailable(error) from error
         self._writer.submit(Act(self._end_unused_segment, _ignore))
 
     async def _act(self, run: Callable[[Transaction], T]) -> T:

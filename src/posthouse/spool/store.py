@@ -27,15 +27,16 @@ _MIGRATION_LOCK = 0x706F7374  # any number will do, as long as every Posthouse t
 _WRITES = "posthouse_writes"
 
 
-def open_store(url: str, data_dir: Path) -> Store:
+def open_store(url: str, data_dir: Path, *, make: bool = True) -> Store:
     """Open the store that `url` names as SQLAlchemy does (`sqlite:///…`, `postgresql+psycopg://…`).
 
-    It is created or migrated where needed. Raises `StoreTooNew`, `StoreUnusable` or `StoreUnavailable`.
+    It is created or migrated where needed; with `make` False one that isn't there is `StoreUnavailable`. Raises
+    `StoreTooNew` and `StoreUnusable` too.
     """
-    engine_url = _checked(url)
+    store = Store(_checked(url), data_dir)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = Store(engine_url, data_dir)
+        if make:
+            _make(store)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnusable(f"The store can't be made in {data_dir}: {_reason(error)}. Make it writable.") from error
     _migrate(store)
@@ -50,7 +51,7 @@ class Store:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.name = url.render_as_string(hide_password=True) if not self.is_sqlite else str(url.database)
         self.path = Path(self.name) if self.is_sqlite else None
-        self._engine = _sqlite_engine(self.path, self.turn_lock) if self.path else _postgresql_engine(url)
+        self._engine = _sqlite_engine(self.path) if self.path else _postgresql_engine(url)
         self.statements: Statements = statements_for(self._engine.dialect.name)
 
     @property
@@ -244,11 +245,7 @@ def _checked(url: str) -> sa.URL:
     return parsed
 
 
-def _sqlite_engine(path: Path, turn_lock: Any) -> sa.Engine:
-    with closing(turn_lock()) as lock:
-        lock.try_acquire(PATIENCE)
-        _make_database(path)
-
+def _sqlite_engine(path: Path) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         # mode=rw: a store that has vanished must fail, not come back empty.
         uri = f"{path.absolute().as_uri()}?mode=rw"
@@ -270,10 +267,15 @@ def _lower(text: str | None) -> str | None:
     return text and text.lower()
 
 
-def _make_database(path: Path) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # others on the machine mustn't read the mail
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+def _make(store: Store) -> None:
+    store.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if store.path is None:
+        return
+    with closing(store.turn_lock()) as lock:
+        lock.try_acquire(PATIENCE)
+        os.close(os.open(store.path, os.O_RDWR | os.O_CREAT, 0o600))  # others on the machine mustn't read the mail
+        with closing(sqlite3.connect(store.path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
