@@ -205,12 +205,34 @@ class TestFailOver:
         assert works.sessions[-1].commands[-1] == "QUIT"
 
 
-class TestShutdown:
-    def test_a_next_hop_that_does_not_answer_quit_holds_up_nothing(self, house: MakeHouse, internet: Internet):
+IMPATIENT = """
+from posthouse.transports import SmtpTransport, Timeouts
+SmtpTransport.__init__.__kwdefaults__["timeouts"] = Timeouts(*[3] * 8)
+"""
+
+
+class TestSilence:
+    def test_a_next_hop_that_says_nothing_is_tried_again(self, house: MakeHouse, internet: Internet):
+        relay = house(RELAY, internet.settings(retry_after=["1s"]))
+        relay.apply()
+        relay.patch(IMPATIENT)
+        relay.start()
+        scripts = {f"silent-at-{stage}": {verb: [SILENCE, GOOD]} for stage, verb in STAGES.items()}
+        peers = {name: internet.host(f"{name}.test", **script) for name, script in scripts.items()}
+        for name in peers:
+            relay.send("a@contoso.com", f"b@{name}.test")
+
+        found = ends(relay, "a@contoso.com", len(peers), lambda entry: f"{first_word(entry)}, {last_word(entry)}")
+
+        assert found == dict.fromkeys(peers, "deferred 4.4.2, delivered 2.0.0")
+        assert {name: len(peer.messages) for name, peer in peers.items()} == dict.fromkeys(peers, 1)
+
+    def test_one_that_does_not_answer_quit_holds_up_no_shutdown(self, house: MakeHouse, internet: Internet):
         relay = house(RELAY, internet.settings())
         relay.apply()
+        relay.patch(IMPATIENT)
         relay.start()
-        answers: dict[str, Answer] = {"close": CLOSE, "half": HALF_LINE, "garbage": GARBAGE, "no": "500 5.5.1 never"}
+        answers: dict[str, Answer] = {"close": CLOSE, "half": HALF_LINE, "garbage": GARBAGE, "silent": SILENCE}
         peers = [internet.host(f"quit-{name}.test", QUIT=answer) for name, answer in answers.items()]
         for name in answers:
             relay.send("a@contoso.com", f"b@quit-{name}.test")
