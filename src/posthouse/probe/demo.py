@@ -21,7 +21,7 @@ from posthouse.probe.rehearsal import APPLICATION, PFX_PASSWORD, SCANNER, STRANG
 from posthouse.probe.send import Attachment, SendOptions, SendResult, send
 
 INTERNAL, EXTERNAL = "user@contoso.com", "friend@example.net"
-_ARRIVAL_SECONDS = 10.0
+_ARRIVAL_SECONDS = 20.0
 _SUCCESS = Notify.SUCCESS | Notify.FAILURE
 
 
@@ -144,7 +144,7 @@ def _send(
 
 
 def _await_mail(house: House, address: str, count: int) -> list[bytes]:
-    """The mailbox once it holds so many messages, or what it holds after ten seconds."""
+    """The mailbox once it holds so many messages, or what it holds when waiting is over."""
     deadline = time.monotonic() + _ARRIVAL_SECONDS
     while len(mail := house.mailbox(address)) < count and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -23,7 +23,7 @@ APPLICATION = "127.0.0.10"
 STRANGER = "127.0.0.66"
 PFX_PASSWORD = "rehearsal"  # noqa: S105 - of a key that lives as long as the demo
 
-_READY_SECONDS = 15.0
+_READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 
 
