@@ -23,6 +23,12 @@ ORGANIZATION = Organization(
     accepted_domains=(AcceptedDomain("contoso.com"),),
     outbound=(
         OutboundConnector("Mailboxes", all_accepted_domains=True, transport=TransportKind.MAILBOX, mailboxes=("*",)),
+        OutboundConnector(
+            "Branch",
+            recipient_domains=("branch.test",),
+            transport=TransportKind.MAILBOX,
+            mailboxes=("user@branch.test",),
+        ),
         OutboundConnector("Internet", recipient_domains=("*.net",), use_mx_record=True),
     ),
 )
@@ -98,6 +104,15 @@ def test_a_recipient_that_no_connector_takes_fails(spool: RecordingSpool, messag
     assert outcomes[0].status is Status.FAILED
     assert outcomes[0].reply.enhanced == "5.4.4"
     assert outcomes[1].status is Status.DELIVERED
+
+
+def test_a_mailbox_that_is_not_listed_is_not_made(spool: RecordingSpool, message: MakeMessage) -> None:
+    transport = Scripted(delivered)
+    dispatch(spool, transport, message("nobody@branch.test", "USER@branch.test"))
+    outcomes = {o.recipient: o for settlement in spool.settlements for o in settlement.outcomes}
+    assert (outcomes[0].status, str(outcomes[0].reply)) == (Status.FAILED, "550 5.1.1 Mailbox unavailable")
+    assert outcomes[1].status is Status.DELIVERED
+    assert [(d.connector, d.recipients) for d in transport.deliveries] == [("Branch", (1,))]
 
 
 def test_a_destination_has_ten_deliveries_at_once(spool: RecordingSpool, message: MakeMessage) -> None:

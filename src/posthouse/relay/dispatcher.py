@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 from posthouse import observe
 from posthouse.mail import Delivery, Message, Outcome, Reply, Status
 from posthouse.organization import Organization, route
+from posthouse.organization.policy import NO_SUCH_MAILBOX
 from posthouse.relay.settling import OpenLease, Settler
 from posthouse.spool import Lease, Pending
 from posthouse.transports import Transport
 
 LANES = 10
 """Deliveries at once to one destination in one worker."""
-
-NOWHERE = ("", "")
-"""In the place of connector and destination: nothing takes mail for the recipient."""
 
 NO_ROUTE = Reply(550, "5.4.4", "No outbound connector takes mail for this domain")
 TRANSPORT_BROKE = Reply(451, "4.3.0", "Internal error of the transport; the log says more")
@@ -55,10 +53,7 @@ class Dispatcher:
         groups: dict[tuple[str, str], list[int]] = {}
         for pending in lease.recipients:
             forward_path = message.envelope.recipients[pending.index].forward_path
-            connector = route(organization, forward_path).connector
-            transport = self._transport(connector.name) if connector else None
-            key = (connector.name, transport.destination(forward_path)) if connector and transport else NOWHERE
-            groups.setdefault(key, []).append(pending.index)
+            groups.setdefault(self._way(organization, forward_path), []).append(pending.index)
         held = OpenLease(lease, deliveries=len(groups))
         for key, recipients in groups.items():
             self._put(held, Delivery(message, tuple(recipients), *key))
@@ -108,9 +103,20 @@ class Dispatcher:
             if not lanes.tasks and not lanes.queue:
                 self._lanes.pop(key, None)
 
+    def _way(self, organization: Organization, forward_path: str) -> tuple[str, str]:
+        """Connector and destination of a recipient. Each is empty where there is none.
+
+        Mailboxes are looked up here too: RCPT has not seen the recipient of a DSN, nor a change since then.
+        """
+        way = route(organization, forward_path)
+        transport = self._transport(way.connector.name) if way.connector else None
+        if way.connector is None or transport is None:
+            return "", ""
+        return way.connector.name, transport.destination(forward_path) if way.has_mailbox else ""
+
     async def _attempt(self, delivery: Delivery) -> Sequence[Outcome]:
-        if not delivery.connector:
-            return self._all(delivery, Status.FAILED, NO_ROUTE)
+        if not delivery.destination:
+            return self._all(delivery, Status.FAILED, NO_SUCH_MAILBOX if delivery.connector else NO_ROUTE)
         transport = self._transport(delivery.connector)
         if transport is None:  # the connector was removed meanwhile: route anew at the next attempt
             return self._all(delivery, Status.DEFERRED, Reply(451, "4.4.4", "The outbound connector is gone"))
