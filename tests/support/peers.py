@@ -32,6 +32,7 @@ class Misdeed(enum.Enum):
     ENDLESS_LINE = "says a line without end"
     ENDLESS_REPLY = "says a reply without end"
     STUCK = "says 354, and reads no more"
+    CLOSE_NOTIFY = "ends TLS, and waits for the client to do so too"
 
 
 CLOSE = Misdeed.CLOSE
@@ -41,6 +42,7 @@ HALF_LINE = Misdeed.HALF_LINE
 ENDLESS_LINE = Misdeed.ENDLESS_LINE
 ENDLESS_REPLY = Misdeed.ENDLESS_REPLY
 STUCK = Misdeed.STUCK
+CLOSE_NOTIFY = Misdeed.CLOSE_NOTIFY
 
 GOOD = ""
 """In a script: what is right, as where there is none."""
@@ -75,7 +77,7 @@ class Received:
 
 @dataclass
 class Session:
-    """A connection: its commands in order, the verb `TLS` where a handshake was done."""
+    """A connection: its commands in order, `TLS` where a handshake was done, `CLOSE_NOTIFY` where both ended it."""
 
     client: str
     commands: list[str] = field(default_factory=list)
@@ -238,5 +240,8 @@ class _Dialogue(socketserver.StreamRequestHandler):
             case Misdeed.STUCK:
                 self.wfile.write(b"354 go ahead\r\n")
                 self.server.over.wait()
+            case Misdeed.CLOSE_NOTIFY:
+                cast("ssl.SSLSocket", self.connection).unwrap()
+                self.session.commands.append("CLOSE_NOTIFY")
             case Misdeed.CLOSE:
                 pass

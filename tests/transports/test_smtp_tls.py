@@ -12,7 +12,7 @@ from posthouse.mail import MemoryContent
 from posthouse.net.certificates import load_pem
 from posthouse.net.verification import Verifier
 from posthouse.organization import TlsSettings
-from support.peers import CLOSE, GARBAGE, SILENCE, Misdeed, Peer
+from support.peers import CLOSE, CLOSE_NOTIFY, GARBAGE, GOOD, SILENCE, Misdeed, Peer
 
 REQUIRED = [TlsSettings.ENCRYPTION_ONLY, TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION]
 
@@ -130,6 +130,13 @@ def test_our_certificate_is_shown_where_it_is_asked_for(sender, ca: trustme.CA):
         (outcome,) = sender.deliver(peer, client_identity=identity)
     assert outcome.status == "delivered"
     assert ("DNS", "relay.contoso.com") in peer.sessions[0].client_certificate["subjectAltName"]
+
+
+def test_a_session_whose_tls_the_server_ends_is_over(sender, mail, ca: trustme.CA):
+    with Peer(tls=serving(ca), MAIL=[GOOD, CLOSE_NOTIFY, GOOD]) as peer:
+        outcomes = sender.deliver(peer, mail(), mail())
+    assert [outcome.status for outcome in outcomes] == ["delivered", "delivered"]
+    assert [session.commands[-1] for session in peer.sessions] == ["CLOSE_NOTIFY", "QUIT"]
 
 
 def test_large_content_over_tls(sender, mail, ca: trustme.CA):

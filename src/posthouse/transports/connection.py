@@ -181,6 +181,8 @@ class Connection(asyncio.Protocol):
                 self._has_spoken = True
                 self._engine.receive(data)
                 self._take_events()
+            if self._tls is not None and self._tls.closed:
+                self._close()
         except ProtocolError as error:
             self._fail(SessionFailed(self._reply("4.5.0", f"{error}{self._phase()}"), self.remote))
         except TlsError as error:
@@ -281,7 +283,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def _close(self) -> None:
-        """Close when what is queued has been written."""
+        """The server says no more. Close when what is queued has been written."""
         if self._tls is not None:
             self._tls.close()
             self._write_ciphertext(self._tls)
