@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -25,8 +25,8 @@ from pydantic_settings import SettingsError as EnvironmentParseError
 DEFAULT_FILE = Path("posthouse.toml")
 ENV_PREFIX = "POSTHOUSE_"
 
-_SIZE_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
-_DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
+_DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PROBLEMS = {
     "model_type": "it should be a section of keys",
     "tuple_type": "it should be a list",
@@ -34,7 +34,8 @@ _PROBLEMS = {
     "int_type": "it should be a whole number",
     "missing": "this key is missing",
 }
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_QUANTITY = re.compile(r"([0-9]{1,16}(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_PASSWORD = re.compile(r"(//[^:@]*:).*(?=@)|(\?).*")
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
 
@@ -46,24 +47,25 @@ class SettingsError(Exception):
         self.lines = lines
 
 
-def parse_size(value: object) -> object:
-    """`"150 MiB"` to bytes; a number is bytes already."""
-    if not isinstance(value, str) or value.isdigit():
-        return value
-    match = _QUANTITY.fullmatch(value.strip())
+def parse_size(text: str) -> int:
+    """`"150 MiB"` to bytes; without a unit it is bytes already."""
+    match = _QUANTITY.fullmatch(text.strip())
     if not match or (unit := match[2].upper()) not in _SIZE_UNITS:
         raise ValueError('it should be a size like "150 MiB", "64 KB" or 1048576')
     return int(float(match[1]) * _SIZE_UNITS[unit])
 
 
-def parse_duration(value: object) -> object:
-    """`"5m"` to seconds; a number is seconds already."""
-    if not isinstance(value, str) or value.isdigit():
-        return value
-    match = _QUANTITY.fullmatch(value.strip())
+def parse_duration(text: str) -> float:
+    """`"5m"` to seconds; without a unit it is seconds already."""
+    match = _QUANTITY.fullmatch(text.strip())
     if not match or match[2] not in _DURATION_UNITS:
         raise ValueError('it should be a duration like "30s", "5m", "4h" or "2d"')
     return float(match[1]) * _DURATION_UNITS[match[2]]
+
+
+def without_password(store: str) -> str:
+    """A store's URL as it may be shown: `postgresql://user:***@host/database?***`."""
+    return _PASSWORD.sub(r"\1\2***", store)
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -115,8 +117,14 @@ def _checked_retries(retries: tuple[float, ...]) -> tuple[float, ...]:
     return retries
 
 
-Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
-Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+def _of_text(parse: Callable[[str], float]) -> BeforeValidator:
+    """A number is taken as it is, a text parsed."""
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+
+Size = Annotated[int, _of_text(parse_size), Field(ge=0)]
+Seconds = Annotated[float, _of_text(parse_duration), Field(ge=0, allow_inf_nan=False)]
+Duration = Annotated[Seconds, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 Address = Annotated[str, AfterValidator(_checked_address)]
@@ -171,7 +179,7 @@ class Limits(Section):
     sessions: Count = 5000
     sessions_per_client: Count = 50
     min_free: Size = 500 << 20
-    trace_keep: Annotated[float, BeforeValidator(parse_duration), Field(ge=0)] = 30 * 86400.0
+    trace_keep: Seconds = 30 * 86400.0
 
 
 class AdminSettings(Section):
@@ -272,7 +280,8 @@ class Sources:
         problem = problem.removeprefix("Value error, ").replace("Input should be", "it should be")
         if isinstance(detail["input"], Mapping | BaseModel):
             return f"{place}{f'{key}: ' if key else ''}{problem}"
-        return f"{place}{key} = {_shown(detail['input'])}: {problem}"
+        shown = _shown(detail["input"])
+        return f"{place}{key} = {without_password(shown) if key == 'store' else shown}: {problem}"
 
 
 def load(config: Path | None = None) -> Settings:

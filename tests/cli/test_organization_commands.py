@@ -147,7 +147,7 @@ def test_show_makes_no_store(posthouse: Any, folder: Path) -> None:
 
 def test_show_hides_the_stores_password(posthouse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("posthouse.admin.in_force._overrides", lambda _: ())
-    monkeypatch.setenv("POSTHOUSE_STORE", "postgresql://posthouse:hunter2@db/posthouse")
+    monkeypatch.setenv("POSTHOUSE_STORE", "postgresql://posthouse:hunter2@db/posthouse?password=hunter2")
     shown = posthouse("show").out
-    assert "postgresql://posthouse:***@db/posthouse" in shown
+    assert "postgresql://posthouse:***@db/posthouse?***" in shown
     assert "hunter2" not in shown

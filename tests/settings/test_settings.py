@@ -109,6 +109,10 @@ def test_a_store_on_postgresql_is_named_with_its_driver(write: Write) -> None:
         ('hostnme = "a"', "unknown key hostnme; allowed here: hostname, data_dir"),
         ("[limits]\nmesage_size = 1", "unknown key limits.mesage_size; allowed here: message_size, recipients"),
         ('[limits]\nmessage_size = "10 XB"', 'limits.message_size = "10 XB": it should be a size like "150 MiB"'),
+        (f'[limits]\nmessage_size = "{"9" * 400} MiB"', 'it should be a size like "150 MiB"'),
+        ('[limits]\nmessage_size = "²"', 'limits.message_size = "²": it should be a size like "150 MiB"'),
+        ("[delivery]\nwarn_after = inf", "delivery.warn_after = inf: it should be a finite number"),
+        ("[limits]\ntrace_keep = inf", "limits.trace_keep = inf: it should be a finite number"),
         ("[limits]\nrecipients = -1", "limits.recipients = -1: it should be greater than or equal to 0"),
         ('[delivery]\nretry_after = ["5x"]', 'delivery.retry_after.0 = "5x": it should be a duration like "30s"'),
         ("[delivery]\nretry_after = []", "delivery.retry_after = []: "),
@@ -141,6 +145,20 @@ def test_a_bad_value_gives_one_line(write: Write, text: str, error: str) -> None
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    "store",
+    [
+        "mysql://posthouse:hunter2@db/posthouse",
+        "postgres://posthouse:hunter2/:@@db/posthouse",
+        "db/posthouse?user=posthouse&password=hunter2",
+    ],
+)
+def test_a_bad_store_does_not_tell_its_password(write: Write, store: str) -> None:
+    message = error_of(write(f'store = "{store}"'))
+    assert "***" in message
+    assert "hunter2" not in message
+
+
 def test_each_bad_value_has_a_line_that_names_the_file(write: Write) -> None:
     file = write('workers = "many"\n[limits]\nsessions = "few"\n')
     lines = error_of(file).splitlines()
@@ -168,13 +186,13 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 @given(st.integers(min_value=0, max_value=1 << 50))
 def test_a_size_without_a_unit_is_bytes(size: int) -> None:
-    assert parse_size(size) == size
+    assert parse_size(f"{size}") == size
     assert parse_size(f"{size} B") == size
     assert parse_size(f"{size}MiB") == size << 20
 
 
 @given(st.integers(min_value=0, max_value=10**6))
 def test_a_duration_without_a_unit_is_seconds(seconds: int) -> None:
-    assert parse_duration(seconds) == seconds
+    assert parse_duration(f"{seconds}") == seconds
     assert parse_duration(f"{seconds}s") == seconds
     assert parse_duration(f"{seconds}d") == seconds * 86400

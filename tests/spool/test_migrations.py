@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from posthouse.spool import Organizations, Store, StoreTooNew, StoreUnusable, open_store
+from posthouse.spool import Organizations, Store, StoreTooNew, StoreUnavailable, StoreUnusable, open_store
 from posthouse.spool.schema import METADATA, REVISION
 
 
@@ -101,6 +101,13 @@ def test_a_store_that_cannot_be_made(data_dir: Path, sqlite_url: str, spoil: Cal
 def test_a_url_that_names_no_store(data_dir: Path, url: str) -> None:
     with pytest.raises(StoreUnusable, match="has to be sqlite or postgresql"):
         open_store(url, data_dir)
+
+
+def test_a_store_does_not_tell_its_password(data_dir: Path) -> None:
+    url = "postgresql+psycopg://posthouse:hunter2@127.0.0.1:1/posthouse?password=hunter2"
+    with pytest.raises(StoreUnavailable, match=r"posthouse:\*\*\*@127.0.0.1:1/posthouse is not available") as caught:
+        open_store(url, data_dir)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_mail_is_readable_by_its_owner_only(sqlite_store: Store, data_dir: Path) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from posthouse.admin.administration import Administration
 from posthouse.organization import Organization
-from posthouse.settings import Settings, Sources, flatten
-
-_PASSWORD = re.compile(r"(?<=:)[^:@/]+(?=@)")
+from posthouse.settings import Settings, Sources, flatten, without_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ def settings_in_force(config: Path | None = None) -> tuple[SettingInForce, ...]:
     return tuple(
         SettingInForce(key, overrides[key], "organization")
         if key in overrides
-        else SettingInForce(key, _PASSWORD.sub("***", settings.store) if key == "store" else value, sources.origin(key))
+        else SettingInForce(key, without_password(settings.store) if key == "store" else value, sources.origin(key))
         for key, value in flatten(settings)
     )
 

@@ -45,7 +45,7 @@ def moment(text: str) -> float | None:
     except ValueError:
         pass
     try:
-        return time.time() - float(str(parse_duration(text)))
+        return time.time() - parse_duration(text)
     except ValueError:
         raise typer.BadParameter(f'"{text}" is no time; write it like 2026-11-24, 2026-11-24T15:30 or 2h') from None
 

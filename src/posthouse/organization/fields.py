@@ -214,7 +214,7 @@ def thumbprint(value: object) -> str:
 def password_hash(value: object) -> str:
     """The value is never shown."""
     if not isinstance(value, str) or not value.startswith("$argon2id$"):
-        raise Invalid("it is not an argon2id hash; give the password itself by password_env or password_file")
+        raise Invalid("it is not an argon2id hash; give the password itself by password_env")
     return value
 
 
@@ -251,13 +251,11 @@ def size(value: object) -> int:
     return int(_quantity(value, parse_size))
 
 
-def _quantity(value: object, parse: Callable[[object], object]) -> float:
+def _quantity(value: object, parse: Callable[[str], float]) -> float:
     try:
-        found = parse(value)
+        found = parse(value) if isinstance(value, str) else value
     except ValueError as error:
         raise Invalid(f"{shown(value)}: {error}") from None
-    if isinstance(found, str):
-        found = int(found)
     if not isinstance(found, int | float) or isinstance(found, bool) or not 0 <= found < math.inf:
         raise Invalid(f'{shown(value)} is not a quantity; write one like "5m" for a time, "150 MiB" for a size')
     return found

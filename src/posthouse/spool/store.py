@@ -49,7 +49,7 @@ class Store:
     def __init__(self, url: sa.URL, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.name = url.render_as_string(hide_password=True) if not self.is_sqlite else str(url.database)
+        self.name = str(url.database) if self.is_sqlite else url.set(query={}).render_as_string(hide_password=True)
         self.path = Path(self.name) if self.is_sqlite else None
         self._engine = _sqlite_engine(self.path) if self.path else _postgresql_engine(url)
         self.statements: Statements = statements_for(self._engine.dialect.name)
