@@ -55,17 +55,27 @@ class MailboxTransport:
 
     def _write(self, mailbox: Path, name: str, message: Message) -> None:
         """The name is the message's own, so that a delivery repeated after a crash replaces the file."""
-        new = mailbox / "new"
+        new, unfinished = mailbox / "new", mailbox / "tmp" / name
         if not new.is_dir():
-            for folder in ("tmp", "cur", "new"):
-                (mailbox / folder).mkdir(parents=True, exist_ok=True)
-        with (mailbox / "tmp" / name).open("wb") as file:
-            file.write(f"Return-Path: <{message.envelope.reverse_path}>\r\n".encode())
-            file.writelines(message.content.chunks())
-            file.flush()
-            os.fsync(file.fileno())
-        (mailbox / "tmp" / name).replace(new / name)
+            self._make(mailbox)
+        try:
+            with unfinished.open("wb") as file:
+                file.write(f"Return-Path: <{message.envelope.reverse_path}>\r\n".encode())
+                file.writelines(message.content.chunks())
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(new / name)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)  # on a disk that is full it would take the room of others
+            raise
         _sync_directory(new)
+
+    def _make(self, mailbox: Path) -> None:
+        """A new Maildir, durable down from the folder that holds `root`."""
+        for folder in ("tmp", "cur", "new"):
+            (mailbox / folder).mkdir(parents=True, exist_ok=True)
+        for folder in (mailbox, mailbox.parent, self._root, self._root.parent):
+            _sync_directory(folder)
 
 
 def mailbox_path(address: str) -> Path:
