@@ -319,6 +319,8 @@ def test_xtext_reads_what_it_writes(words: str) -> None:
     assert set(written) <= set(map(chr, range(33, 127))) - {"="}
 
 
-@pytest.mark.parametrize(("xtext", "words"), [("a+2Bb", "a+b"), ("a+zz+2", "a+zz+2"), ("+FF", "\ufffd"), ("", "")])
+@pytest.mark.parametrize(
+    ("xtext", "words"), [("a+2Bb", "a+b"), ("a+2bb", "a+b"), ("a+zz+2", "a+zz+2"), ("+FF", "\ufffd"), ("", "")]
+)
 def test_xtext_that_is_none_stays_as_it_is(xtext: str, words: str) -> None:
     assert decode_xtext(xtext) == words

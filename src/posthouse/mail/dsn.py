@@ -26,7 +26,7 @@ UNASKED_LIMIT = 50 << 10
 
 _VALUE_LENGTH = 900  # so that no line passes 998 octets (RFC 5322 2.1.1), however it folds
 _NOT_ASCII = re.compile(r"[^ -~]")
-_XTEXT_ESCAPE = re.compile(rb"\+([0-9A-F]{2})")
+_XTEXT_ESCAPE = re.compile(rb"\+([0-9A-Fa-f]{2})")
 _NOT_XTEXT = re.compile(rb"[^!-*,-<>-~]")
 _NOT_UTF8_XTEXT = re.compile(r"[^!-*,-<>-\[\]-~]")
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
@@ -146,7 +146,7 @@ def encode_xtext(text: str) -> str:
 
 
 def decode_xtext(text: str) -> str:
-    """The text that an xtext stands for; what is no escape stays as it is."""
+    """The text that an xtext stands for, escapes in lower case included; what is no escape stays as it is."""
     octets = _XTEXT_ESCAPE.sub(lambda escape: bytes.fromhex(escape[1].decode()), text.encode())
     return octets.decode("utf-8", "replace")
 
