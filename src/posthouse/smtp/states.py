@@ -10,7 +10,8 @@ MAIL         MAIL                              RCPT
 RECIPIENTS   RCPT                              RCPT, DATA, BDAT
 CHUNKS       BDAT                              BDAT
 HANDSHAKE    STARTTLS                          nothing: what comes is TLS
-CLOSED       QUIT, or a 421                    nothing
+
+After QUIT or a 421 nothing is read any more, whatever the state.
 """
 
 from __future__ import annotations
