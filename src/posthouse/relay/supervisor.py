@@ -38,13 +38,14 @@ def serve(settings: Settings) -> int:
         node = node_name(settings.data_dir)
         with closing(open_store(settings.store_url, settings.data_dir)) as store:
             Workers(store).void_node(node)
-            if Organizations(store).revision() == 0:
-                log.warning("no organization yet", hint="nothing is accepted before: posthouse apply FILE")
+            revision = Organizations(store).revision()
         for listener in settings.listener:
             identity_file(listener, settings.data_dir, settings.hostname)
         reserved = [
             stack.enter_context(reserve_address(listener.host, listener.port)) for listener in settings.listener
         ]
+        if revision == 0:
+            log.warning("no organization yet", hint="nothing is accepted before: posthouse apply FILE")
         crew = Crew(settings, node, [sock.getsockname()[:2] for sock in reserved])
         return crew.run()
 
