@@ -21,7 +21,7 @@ demo: setup
 	@$(BIN)/posthouse demo
 
 test: setup
-	$(BIN)/pytest -n 4 --dist worksteal $(TESTS)
+	$(BIN)/pytest -n 4 --dist loadfile $(TESTS)
 
 check: setup
 	$(BIN)/ruff check .
