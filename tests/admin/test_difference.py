@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from posthouse.admin import Change
 from posthouse.admin.difference import difference
+from posthouse.net.certificates import Authority, thumbprint
 
 SCANNERS = {"name": "Scanners", "sender_ip_addresses": ["192.0.2.0/24"]}
 
@@ -32,6 +33,11 @@ def test_keys_change_and_may_have_been_unset() -> None:
         Change("change", 'inbound_connector "Scanners"', "sender_ip_addresses", ["192.0.2.0/24"], ["192.0.2.7"]),
         Change("change", 'inbound_connector "Scanners"', "require_tls", None, True),
     )
+
+
+def test_a_root_is_told_by_its_name(authority: Authority) -> None:
+    (change,) = difference({}, {"trusted_roots": [authority.certificate_pem.decode()]})
+    assert change.after == [f"CN=Contoso CA {thumbprint(authority.certificate)}"]
 
 
 def test_a_new_password_is_a_change_that_does_not_show_it() -> None:

@@ -13,7 +13,7 @@ from posthouse.admin.references import Resolver, Stored, secret_names, written
 from posthouse.net.certificates import Identity, load_pfx
 
 PFX_PASSWORD = "Pfx-Passw0rd"
-ENVIRONMENT = {"PFX_PASSWORD": PFX_PASSWORD, "SCANNER_2": "tray-4", "RELAY_SECRET": "s3cret"}
+ENVIRONMENT = {"PFX_PASSWORD": PFX_PASSWORD, "SCANNER_2": "tray-4", "RELAY_SECRET": "s3cret", "EMPTY": ""}
 
 
 def resolver(folder: Path, document: dict[str, Any] | None = None, **secrets: bytes) -> Resolver:
@@ -112,6 +112,21 @@ def test_the_same_password_again_keeps_its_hash(etc: Path) -> None:
 def test_a_user_without_any_password_is_named(etc: Path) -> None:
     (problem,) = problems_of(resolver(etc), inbound({"user": "scanner-2"}))
     assert problem.startswith('inbound_connector "Scanners": sender_credentials: user scanner-2 has no password; set')
+
+
+@pytest.mark.parametrize(
+    ("login", "problem"),
+    [
+        ({"password": ""}, "the password of user scanner-2 is empty; set it"),
+        ({"password_env": "EMPTY"}, "the password of user scanner-2 is empty; set it"),
+        ({"password": 5}, "user scanner-2: password is not a text; put it in quotes, or set password_env to a"),
+        ({"password_env": True}, "user scanner-2: password is not a text; put it in quotes, or set password_env to a"),
+    ],
+)
+def test_a_password_that_is_none_is_not_taken_for_one(etc: Path, login: dict[str, Any], problem: str) -> None:
+    stored = inbound({"user": "scanner-2", "password_hash": "$argon2id$stored"})
+    (told,) = problems_of(resolver(etc, stored), inbound({"user": "scanner-2", **login}))
+    assert problem in told
 
 
 def test_a_credential_keeps_its_secret_unless_it_is_another_one(etc: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from posthouse.admin.references import written
+from posthouse.admin.references import certificate_names, written
 
 _LISTS = ("accepted_domain", "inbound_connector", "outbound_connector", "credential")
 
@@ -27,8 +27,8 @@ class Change:
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
     """The changes between two stored documents, without their secrets."""
-    changes = list(_changed_keys("", _settings(before), _settings(after)))
-    shown_before, shown_after = written(before), written(after)
+    shown_before, shown_after = _shown(before), _shown(after)
+    changes = list(_changed_keys("", *map(_settings, (before, after, shown_before, shown_after))))
     for kind in _LISTS:
         old, new = _by_name(before, kind), _by_name(after, kind)
         shown_old, shown_new = _by_name(shown_before, kind), _by_name(shown_after, kind)
@@ -44,14 +44,21 @@ def _changed_keys(
     item: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    shown_before: Mapping[str, Any] | None = None,
-    shown_after: Mapping[str, Any] | None = None,
+    shown_before: Mapping[str, Any],
+    shown_after: Mapping[str, Any],
 ) -> Iterator[Change]:
     """Compares the values, tells them as they are shown."""
-    shown_before, shown_after = shown_before or before, shown_after or after
     for key in dict.fromkeys([*before, *after]):
         if before.get(key) != after.get(key):
             yield Change("change", item, key, shown_before.get(key), shown_after.get(key))
+
+
+def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
+    """As a file shows it, but with the name of a root rather than its PEM text."""
+    shown = written(document)
+    if roots := shown.get("trusted_roots"):
+        shown["trusted_roots"] = [name for root in roots for name in certificate_names(root)]
+    return shown
 
 
 def _settings(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from posthouse.admin.errors import AdminError
-from posthouse.net.certificates import CertificateError, Identity, load_files
+from posthouse.net.certificates import CertificateError, Identity, load_files, thumbprint
 
 Document = dict[str, Any]
 
@@ -119,6 +119,8 @@ class Resolver:
         known = self.stored.password_hash(user)
         if password is None and known is None:
             raise _Problem(f"{where}: user {user} has no password; set password_env to the variable that holds it")
+        if password == "":
+            raise _Problem(f"{where}: the password of user {user} is empty; set it")
         is_known = password is None or (known is not None and _verifies(known, password))
         return {**login, "password_hash": known if is_known else PasswordHasher().hash(password or "")}
 
@@ -171,8 +173,10 @@ class Resolver:
     def _taken(self, table: Document, key: str, where: str) -> str | None:
         """Take `key` or `key_env` out of a table: a secret as it is, or the variable that holds it."""
         plain, variable = table.pop(key, None), table.pop(f"{key}_env", None)
-        if not isinstance(variable, str):
-            return plain if isinstance(plain, str) else None
+        if not isinstance(plain, str | None) or not isinstance(variable, str | None):
+            raise _Problem(f"{where}: {key} is not a text; put it in quotes, or set {key}_env to a variable's name")
+        if variable is None:
+            return plain
         if variable not in self.environ:
             raise _Problem(f"{where}: the environment has no {variable}; set it to the {key}")
         return self.environ[variable]
@@ -200,6 +204,14 @@ def _referring(table: Document) -> Document:
         if reference := table.get(key):
             table[key] = {"thumbprint": reference["thumbprint"]}
     return table
+
+
+def certificate_names(pem: str) -> list[str]:
+    """What people tell the certificates of a PEM text by: subject and thumbprint."""
+    return [
+        f"{certificate.subject.rfc4514_string()} {thumbprint(certificate)}"
+        for certificate in load_pem_x509_certificates(pem.encode())
+    ]
 
 
 def secret_names(stored: Mapping[str, Any]) -> set[str]:
