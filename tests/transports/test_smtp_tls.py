@@ -66,6 +66,15 @@ class TestOpportunistic:
         assert len(peer.sessions) == 2
         assert not over_tls(peer)
 
+    def test_plain_text_where_it_fails_behind_the_handshake(self, sender, ca: trustme.CA):
+        """TLS 1.3: our side is done before the server misses our certificate (RFC 8446 4.4.2.4)."""
+        context = serving(ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with Peer(tls=context) as peer:
+            assert sender.deliver(peer)[0].status == "delivered"
+        assert len(peer.sessions) == 2
+
 
 def refusing(ca: trustme.CA) -> ssl.SSLContext:
     """A server that wants a TLS version which we don't speak."""

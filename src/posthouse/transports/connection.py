@@ -12,7 +12,6 @@ from typing import Final, TypeVar, cast
 from posthouse.mail import Content, Envelope, Reply
 from posthouse.net.tls import TlsError, TlsSession
 from posthouse.smtp.client import (
-    AuthDone,
     ClientEngine,
     ClientEvent,
     Closing,
@@ -122,10 +121,6 @@ class Connection(asyncio.Protocol):
         except SessionFailed as failure:
             raise TlsFailed(replace(failure.reply, enhanced="4.7.5"), self.remote) from None
         return reply
-
-    async def auth(self, mechanism: str, user: str, secret: str) -> Reply:
-        self._engine.auth(mechanism, user, secret)
-        return (await self._event(AuthDone)).reply
 
     async def send(self, envelope: Envelope, content: Content) -> tuple[Reply, ...]:
         """One transaction: a reply for each recipient.

@@ -86,9 +86,16 @@ class Dialler:
             return
         reply = await connection.starttls(TlsSession(self._context, host.name))
         if reply.is_positive:
-            self._require(await connection.hello(), connection)
+            await self._hello_again(connection)
         elif self._requires_tls:
             raise TlsFailed(reply, connection.remote)
+
+    async def _hello_again(self, connection: Connection) -> None:
+        """RFC 3207 4.2. In TLS 1.3 a server that doesn't take our certificate says so only now (RFC 8446 4.4.2.4)."""
+        try:
+            self._require(await connection.hello(), connection)
+        except SessionFailed as failure:
+            raise TlsFailed(failure.reply, failure.remote) from None
 
     def _require(self, reply: Reply, connection: Connection) -> None:
         if not reply.is_positive:
