@@ -24,6 +24,14 @@ def test_items_come_and_go() -> None:
     )
 
 
+def test_another_order_is_a_change() -> None:
+    """The first accepted domain has the postmaster where none is named."""
+    contoso, fabrikam = {"name": "contoso.com"}, {"name": "fabrikam.com"}
+    assert difference({"accepted_domain": [contoso, fabrikam]}, {"accepted_domain": [fabrikam, contoso]}) == (
+        Change("change", "", "accepted_domain", ["contoso.com", "fabrikam.com"], ["fabrikam.com", "contoso.com"]),
+    )
+
+
 def test_keys_change_and_may_have_been_unset() -> None:
     changed = {"name": "Scanners", "require_tls": True, "sender_ip_addresses": ["192.0.2.7"]}
     assert difference(

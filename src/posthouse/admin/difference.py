@@ -34,6 +34,8 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Cha
         shown_old, shown_new = _by_name(shown_before, kind), _by_name(shown_after, kind)
         changes += (Change("remove", _label(kind, name)) for name in old if name not in new)
         changes += (Change("add", _label(kind, name)) for name in new if name not in old)
+        if list(old) != list(new) and old.keys() == new.keys():
+            changes.append(Change("change", "", kind, list(old), list(new)))
         for name in new:
             if name in old:
                 changes += _changed_keys(_label(kind, name), old[name], new[name], shown_old[name], shown_new[name])
