@@ -23,8 +23,7 @@ def refusal(act: str, argument: str, *, smtputf8: bool = False) -> str:
     return f"{refused.value.reply.code} {refused.value.reply.enhanced}"
 
 
-LOCAL_64 = "l" * 64
-DOMAIN_189 = ".".join(["d" * 63] * 3)[:189]  # with LOCAL_64 and `@` as long as a path may be
+BOUNCES = f"bounces+{'x' * 232}=example.net"  # VERP knows no 64 octets; with `@` and a domain of one as a path may be
 
 ADDRESSES = [
     "a@b",
@@ -39,7 +38,7 @@ ADDRESSES = [
     '"quo\\"ted\\\\"@example.net',
     '"<>,;"@example.net',
     '""@example.net',
-    f"{LOCAL_64}@{DOMAIN_189}",
+    f"{BOUNCES}@b",
     # what an open relay would be asked: policy's to judge, so they come unchanged
     "user%other.example@example.net",
     '"user@other.example"@example.net',
@@ -74,8 +73,7 @@ NO_ADDRESSES = [
     'a"b"@c',
     "a,b@c",
     "(comment)a@b",
-    f"l{LOCAL_64}@b",
-    f"{LOCAL_64}@{DOMAIN_189}d",
+    f"{BOUNCES}@bb",
     f"a@{'d' * 64}",
     "a\\@b@c",
     "<a@b>",
@@ -137,7 +135,7 @@ def test_non_ascii_needs_smtputf8(address: str):
     assert forward_path(f"<{address}>", smtputf8=True) == address
 
 
-@pytest.mark.parametrize("address", ["\udcff@b", "a@\udcff", "\x85@b", f"{'ü' * 33}@b"])
+@pytest.mark.parametrize("address", ["\udcff@b", "a@\udcff", "\x85@b", f"{'ü' * 127}@b"])
 def test_smtputf8_admits_no_stray_bytes_and_counts_octets(address: str):
     assert refusal("RCPT", f"TO:<{address}>", smtputf8=True) == "501 5.1.3"
 

@@ -17,9 +17,9 @@ NEEDS_SMTPUTF8: Final = Reply(553, "5.6.7", "A non-ASCII address needs the SMTPU
 BAD_REVERSE_PATH: Final = Reply(501, "5.1.7", "Bad sender address: it should be like <mailbox@domain>, or <>")
 BAD_FORWARD_PATH: Final = Reply(501, "5.1.3", "Bad recipient address: it should be like <mailbox@domain>")
 
-_MAX_LOCAL_PART: Final = 64  # RFC 5321 4.5.3.1.1
 _MAX_DOMAIN: Final = 255  # RFC 5321 4.5.3.1.2
-_MAX_MAILBOX: Final = 256 - len("<>")  # RFC 5321 4.5.3.1.3
+_MAX_MAILBOX: Final = 256 - len("<>")
+"""Octets of a path (RFC 5321 4.5.3.1.3). A local part of more than 64 is taken: bounce addresses of big senders are."""
 
 _UTF8: Final = r"\u00a0-\ud7ff\ue000-\U0010ffff"  # what RFC 6531 3.3 adds, without C1 controls and stray bytes
 _ATOM: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-{_UTF8}]++"
@@ -27,8 +27,8 @@ _QUOTED: Final = rf'"(?:[ !#-\[\]-~{_UTF8}]|\\[ -~])*+"'
 _EDGE: Final = rf"[A-Za-z0-9_{_UTF8}]"  # `_` is no RFC's, but Windows host names have it
 _LABEL: Final = rf"{_EDGE}(?:[A-Za-z0-9_\-{_UTF8}]{{0,61}}{_EDGE})?"
 _MAILBOX: Final = re.compile(
-    rf"(?P<local>{_ATOM}(?:\.{_ATOM})*+|{_QUOTED})"
-    rf"@(?P<domain>{_LABEL}(?:\.{_LABEL})*+|\[(?P<literal>[0-9A-Za-z.:]++)\])"
+    rf"(?:{_ATOM}(?:\.{_ATOM})*+|{_QUOTED})"
+    rf"@(?:{_LABEL}(?:\.{_LABEL})*+|\[(?P<literal>[0-9A-Za-z.:]++)\])"
 )
 
 _PATH: Final = re.compile(
@@ -84,15 +84,10 @@ def _check_mailbox(path: str, *, smtputf8: bool, otherwise: Reply) -> None:
     if not smtputf8 and not path.isascii():
         raise Refused(NEEDS_SMTPUTF8)  # RFC 6531 3.5
     match = _MAILBOX.fullmatch(path)
-    if match is None or not _within_limits(path, match["local"]):
+    if match is None or len(path.encode()) > _MAX_MAILBOX:
         raise Refused(otherwise)
     if match["literal"] is not None and not _is_address_literal(match["literal"]):
         raise Refused(otherwise)
-
-
-def _within_limits(path: str, local_part: str) -> bool:
-    """In octets, so UTF-8 counts as encoded. A domain can't come near its own limit (255) within the path's."""
-    return len(path.encode()) <= _MAX_MAILBOX and len(local_part.encode()) <= _MAX_LOCAL_PART
 
 
 def _is_address_literal(text: str) -> bool:
