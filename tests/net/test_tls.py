@@ -148,6 +148,14 @@ def test_nothing_is_sent_after_a_close(pair: tuple[TlsSession, TlsSession]) -> N
         client.send(b"NOOP\r\n")
 
 
+def test_closing_once_more_says_nothing_more(pair: tuple[TlsSession, TlsSession]) -> None:
+    client, _ = pair
+    client.close()
+    assert client.data_to_send()
+    client.close()
+    assert client.data_to_send() == b""
+
+
 def test_closing_before_the_handshake_is_no_error(server_context: ServerContext) -> None:
     server = TlsSession(server_context)
     server.close()

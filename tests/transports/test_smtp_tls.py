@@ -148,6 +148,12 @@ def test_a_session_whose_tls_the_server_ends_is_over(sender, mail, ca: trustme.C
     assert [session.commands[-1] for session in peer.sessions] == ["CLOSE_NOTIFY", "QUIT"]
 
 
+def test_a_server_may_say_goodbye_twice(sender, ca: trustme.CA, caplog: pytest.LogCaptureFixture):
+    with Peer(tls=serving(ca), QUIT="221 2.0.0 bye\r\n421 4.3.2 bye") as peer:
+        assert sender.deliver(peer)[0].status == "delivered"
+    assert caplog.records == []
+
+
 def test_large_content_over_tls(sender, mail, ca: trustme.CA):
     content = MemoryContent(tuple(b"%06d " % n * 8000 + b"\r\n" for n in range(30)))
     with Peer(tls=serving(ca)) as peer:

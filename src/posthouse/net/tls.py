@@ -7,6 +7,7 @@ to the system's OpenSSL, which may forbid the TLS 1.0 that an old printer speaks
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -236,9 +237,10 @@ class TlsSession:
         return data
 
     def close(self) -> None:
-        """Say that we send no more (close_notify)."""
+        """Say that we send no more (close_notify), unless that is said already or can't be said."""
         if self.handshake_done and self._fault is None:
-            self._connection.shutdown()
+            with suppress(SSL.Error):
+                self._connection.shutdown()
 
     def _feed(self, ciphertext: memoryview, plaintext: list[bytes]) -> None:
         if self.closed:
