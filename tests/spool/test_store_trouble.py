@@ -29,7 +29,7 @@ from posthouse.spool import (
     store as store_module,
 )
 from posthouse.spool.turn import FileLock
-from support.spools import SpoolWorker, deferred, delivered, new_message
+from support.spools import SpoolWorker, deferred, delivered, new_message, read
 
 StartWorker = Callable[..., SpoolWorker]
 
@@ -125,29 +125,31 @@ def test_too_little_space_left_refuses(sqlite_store: Store, start_worker: StartW
         start_worker(sqlite_store, min_free=1 << 60).spool.incoming()
 
 
-FULL_DISK = """
+FULL_DISK = r"""
 import asyncio, resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from posthouse.spool import StoreUnavailable, open_store
 from support.spools import SpoolWorker, new_message
 
+def accept(number):
+    new = new_message(content=b"%09d\n" % number * (size // 10))
+    worker.accept(new)
+    print(new.message.id, number)
+
 worker = SpoolWorker(open_store(sys.argv[1], Path(sys.argv[2])))
 size = int(sys.argv[4])
-accepted, refused = [], 0
+tried, refused = 0, 0
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
 while refused < 3:
-    new = new_message(content=b"x" * size)
+    tried += 1
     try:
-        worker.accept(new)
-        accepted.append(new.message.id)
-    except StoreUnavailable as error:
+        accept(tried)
+    except StoreUnavailable:
         refused += 1
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-new = new_message(content=b"x" * size)
-worker.accept(new)
-print(*accepted, new.message.id)
+accept(0)
 """
 
 
@@ -161,10 +163,27 @@ def test_a_full_disk_refuses_until_there_is_room(
     command = [sys.executable, "-c", FULL_DISK, sqlite_url, str(data_dir), tests, str(size)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    accepted = done.stdout.split()
+    accepted = dict(line.split() for line in done.stdout.splitlines())
     assert len(accepted) > 2
     assert ids(sqlite_store) == set(accepted)
-    assert all(Queue(sqlite_store).content(each) is not None for each in accepted)
+    for message_id, number in accepted.items():
+        content = Queue(sqlite_store).content(message_id)
+        assert content is not None
+        assert read(content) == b"%09d\n" % int(number) * (size // 10)
+
+
+def test_no_file_for_large_contents_refuses_those_alone(
+    sqlite_store: Store, worker: SpoolWorker, data_dir: Path
+) -> None:
+    small, large = new_message(), new_message(content=bytes(40_000))
+    (data_dir / "content").rename(data_dir / "elsewhere")
+    kept, refused = worker.submit(worker.spool.accept, small, large)
+    worker.wait([kept])
+    with pytest.raises(StoreUnavailable, match="No such file"):
+        worker.wait([refused])
+    (data_dir / "elsewhere").rename(data_dir / "content")
+    worker.accept(large)
+    assert ids(sqlite_store) == {small.message.id, large.message.id}
 
 
 class TestPostgresql:

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from posthouse.mail import Client, Content, Outcome, Status
-from posthouse.spool.contents import CHUNK, ROW_LIMIT, ContentFolder, FilePiece, RowPiece, SpooledContent
+from posthouse.spool.contents import CHUNK, ROW_LIMIT, ContentFolder, FilePiece, RowPiece, SpooledContent, unwritable
 from posthouse.spool.records import Event, EventKind, NewMessage, Settlement, State
 from posthouse.spool.schema import recipient
 from posthouse.spool.statements import leased_by
@@ -78,16 +78,23 @@ class Writing:
         self._placed: dict[str, Placed] = {}
 
     def place(self, works: Iterable[Work]) -> None:
-        """Make large contents durable in the segment, before the transaction that refers to them. Raises `OSError`."""
+        """Make large contents durable in the segment, before the transaction that refers to them.
+
+        Raises `StoreUnavailable`.
+        """
         contents = self._contents
         if contents is None:
             return
         self._placed.clear()
-        for new in _new_messages(works):
-            if _is_for_segment(new):
-                self._placed[new.message.id] = contents.append(new.message.content.chunks())
-        if self._placed:
-            contents.sync()
+        try:
+            for new in _new_messages(works):
+                if _is_for_segment(new):
+                    self._placed[new.message.id] = contents.append(new.message.content.chunks())
+            if self._placed:
+                contents.sync()
+        except OSError as error:
+            contents.end_segment()  # how much of it was written is not known
+            raise unwritable(contents.folder, error) from error
 
     def is_for_segment(self, work: Work) -> bool:
         """True where `place` has something to do."""

@@ -113,7 +113,7 @@ class Incoming:
         try:
             _write_all(self._descriptor, (data,))
         except OSError as error:
-            raise _unwritable(self._contents.folder, error) from error
+            raise unwritable(self._contents.folder, error) from error
         self._size += len(data)
 
     def finish(self, prefix: bytes = b"") -> SpooledContent:
@@ -157,7 +157,7 @@ class ContentFolder:
             return name, os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
         except OSError as error:
             self._arriving.discard(name)
-            raise _unwritable(self.folder, error) from error
+            raise unwritable(self.folder, error) from error
 
     def discard(self, name: str) -> None:
         if name in self._arriving:
@@ -179,7 +179,10 @@ class ContentFolder:
                 self._committing.discard(piece.name)
 
     def append(self, parts: Iterable[bytes]) -> FilePiece:
-        """Append to the segment; for the writer thread only. Durable after `sync`. Raises `OSError`."""
+        """Append to the segment; for the writer thread only. Durable after `sync`.
+
+        Raises `OSError` or `StoreUnavailable`.
+        """
         segment = self._segment
         if segment is None or segment.size >= SEGMENT_SIZE:
             segment = self._next_segment()
@@ -320,13 +323,13 @@ def _claim_folder(folder: Path) -> tuple[str, FileLock]:
         except FileNotFoundError:
             continue  # swept away as it was made
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
         if lock.try_acquire() and lock.is_current:
             return name, lock
         lock.close()
 
 
-def _unwritable(folder: Path, error: OSError) -> StoreUnavailable:
+def unwritable(folder: Path, error: OSError) -> StoreUnavailable:
     return StoreUnavailable(
         f"{folder} can't be written: {error.strerror or error}. Nothing was stored; make room there."
     )

@@ -122,10 +122,8 @@ class Writer:
         """Large contents are put into files first. Where that fails, only their messages suffer."""
         try:
             self._writing.place(works)
-        except OSError as error:
-            self._give_back(
-                [work for work in works if self._writing.is_for_segment(work)], self._store.unavailable(error)
-            )
+        except StoreUnavailable as error:
+            self._give_back([work for work in works if self._writing.is_for_segment(work)], error)
             return [work for work in works if not self._writing.is_for_segment(work)]
         return works
 
