@@ -221,7 +221,10 @@ class TestTransaction:
             (["SMTPUTF8"], Envelope("", (), body=Body.EIGHT_BIT), "5.6.3"),
             (["8BITMIME"], Envelope("", (), smtputf8=True), "5.6.7"),
             (["SIZE 499"], Envelope("", ()), "5.3.4"),
-            ([], Envelope("", (Recipient("b@example.net>\r\nRCPT TO:<c@example.net"),)), "5.1.3"),
+            *(
+                ([], Envelope("", (Recipient(f"b@example.net>{end}RCPT TO:<c@example.net"),)), "5.1.3")
+                for end in ("\r\n", "\n", "\r")
+            ),
         ],
     )
     def test_what_the_server_can_t_take_is_refused_before_anything_is_sent(
