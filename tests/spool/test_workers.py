@@ -91,6 +91,17 @@ def test_a_voided_worker_that_lives_enters_itself_again(store: Store, worker: Sp
     assert (row.id, row.revision) == (identity, 3)
 
 
+def test_what_a_voided_worker_accepted_goes_on_when_it_dies(
+    store: Store, worker: SpoolWorker, other: SpoolWorker
+) -> None:
+    """Its row is gone already: nobody knows of its leases by that."""
+    identity, new = worker.spool.worker_id, new_message()
+    Workers(store).void(identity)
+    worker.accept(new)
+    Workers(store).void(identity)
+    assert [lease.message.id for lease in other.claim()] == [new.message.id]
+
+
 def test_what_a_voided_worker_delivered_counts_unless_another_has_it(
     store: Store, worker: SpoolWorker, other: SpoolWorker
 ) -> None:

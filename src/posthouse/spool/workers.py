@@ -55,8 +55,9 @@ def beat(connection: sa.Connection, me: Worker) -> None:
         connection.execute(worker.insert().values(values))
         return
     connection.execute(worker.update().where(worker.c.id == me.id).values(values))
-    if me.heartbeat_at - last < SILENT_AFTER / 2:
-        void(connection, worker.c.node != me.node, worker.c.heartbeat_at < me.heartbeat_at - SILENT_AFTER)
+    silent = sa.and_(worker.c.node != me.node, worker.c.heartbeat_at < me.heartbeat_at - SILENT_AFTER)
+    if me.heartbeat_at - last < SILENT_AFTER / 2 and connection.scalar(sa.select(sa.exists().where(silent))):
+        void(connection, silent)
 
 
 def retire(connection: sa.Connection, worker_id: int) -> None:
@@ -64,9 +65,12 @@ def retire(connection: sa.Connection, worker_id: int) -> None:
     void(connection, worker.c.id == worker_id)
 
 
-def void(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> None:
-    """Give back what the workers lease, and forget them."""
-    dead = connection.scalars(sa.delete(worker).where(*which).returning(worker.c.id)).all()
-    if dead:
-        leased = sa.and_(recipient.c.state == WAITING, recipient.c.worker.in_(dead))
-        connection.execute(recipient.update().where(leased).values(worker=None))
+def void(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Forget workers, and give back what is leased to anybody unknown.
+
+    That may be more than theirs: a worker that had been voided although it lived has gone on to lease what it accepted.
+    """
+    connection.execute(sa.delete(worker).where(which))
+    known = sa.exists().where(worker.c.id == recipient.c.worker)
+    orphaned = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_not(None), ~known)
+    connection.execute(recipient.update().where(orphaned).values(worker=None))
