@@ -43,6 +43,11 @@ def test_json_of_one_message_is_one_object(posthouse: Any, scan: str) -> None:
     ]
 
 
+def test_it_takes_config_as_every_command_does(posthouse: Any, scan: str, folder: Path) -> None:
+    (folder / "posthouse.toml").write_text("")
+    assert len(posthouse("headers", scan, "--json", "--config", "posthouse.toml").json["hops"]) == 2
+
+
 def test_json_of_several_is_a_line_each(posthouse: Any, scan: str, folder: Path) -> None:
     (folder / "empty.eml").write_bytes(b"")
     lines = posthouse("headers", "--json", scan, "empty.eml").out.splitlines()

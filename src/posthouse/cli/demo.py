@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from posthouse.cli.options import NoConfig
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from posthouse.probe.demo import Proof
 
 
-def demo() -> None:
-    """Rehearse the whole chain on this machine: a scanner, two relays, a recipient. Takes about 10 seconds."""
+def demo(_config: NoConfig = None) -> None:
+    """Rehearse the whole chain on this machine: a scanner, two relays, a recipient. Takes about 15 seconds."""
     from rich.console import Console
 
     from posthouse.cli.headers import show_hops

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posthouse.cli.options import Json
+from posthouse.cli.options import Json, NoConfig
 from posthouse.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ def headers(
         list[str] | None, typer.Argument(metavar="[FILE]...", help="Messages, or headers; - is standard input.")
     ] = None,
     as_json: Json = False,
+    _config: NoConfig = None,
 ) -> None:
     """Show which way a message went, and how long each hop took. With --json several files give a line each."""
     from posthouse.analysis import analyze
@@ -32,7 +32,7 @@ def headers(
     for file in files:
         report = analyze(_read(file))
         if as_json and len(files) > 1:
-            sys.stdout.write(json.dumps(report.to_json(), ensure_ascii=False) + "\n")
+            show_json(report.to_json(), indent=None)
         elif as_json:
             show_json(report.to_json())
         else:

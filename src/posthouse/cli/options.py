@@ -25,6 +25,10 @@ Config = Annotated[
         dir_okay=False,
     ),
 ]
+NoConfig = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="As everywhere; not needed here.", exists=True, dir_okay=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posthouse.cli.options import Config, Json, administration
-from posthouse.cli.output import show_rows
+from posthouse.cli.output import show_document, show_rows
 
 if TYPE_CHECKING:
     from posthouse.admin import Applied
@@ -32,7 +31,7 @@ def apply(
 def export(config: Config = None) -> None:
     """Print the organization as a file that apply reads. Secrets are left out, and kept by apply."""
     with administration(config) as admin:
-        sys.stdout.write(admin.export())
+        show_document(admin.export())
 
 
 def show(as_json: Json = False, config: Config = None) -> None:

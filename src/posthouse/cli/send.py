@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from posthouse.cli.options import Json, separated
+from posthouse.cli.options import Json, NoConfig, separated
 from posthouse.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def send(
     helo: Annotated[str, typer.Option(metavar="NAME", help="What to call ourselves; else our address.")] = "",
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="For each step.")] = 60.0,
     as_json: Json = False,
+    _config: NoConfig = None,
 ) -> None:
     """Send a test mail, and show what the server says to it."""
     from posthouse.mail import Ret
