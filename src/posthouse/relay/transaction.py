@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from posthouse.mail import Client, Content, Envelope, MemoryContent, Message, Recipient, Refused, Reply, headers
+from posthouse.mail import Body, Client, Content, Envelope, MemoryContent, Message, Recipient, Refused, Reply, headers
 from posthouse.organization import Attribution, ConnectorType, Organization, internal_headers_retained
 from posthouse.relay.budget import Budget
 from posthouse.smtp import MailFrom
@@ -23,6 +23,7 @@ class Transaction:
     __slots__ = (
         "_file",
         "_in_memory",
+        "_is_ascii",
         "_parts",
         "_spool",
         "attribution",
@@ -53,10 +54,12 @@ class Transaction:
         self._spool = spool
         self._parts: list[bytes] = []
         self._in_memory = 0
+        self._is_ascii = True
         self._file: Incoming | None = None
 
     def add_content(self, data: bytes) -> None:
         """Take a piece. Raises `StoreUnavailable` where it can't be put on disk, `Refused` for its header."""
+        self._is_ascii = self._is_ascii and data.isascii()
         if self._file is not None:
             self._file.write(data)
             return
@@ -133,8 +136,14 @@ class Transaction:
         )
 
     def _envelope(self) -> Envelope:
+        """Claims 8BITMIME and SMTPUTF8 only where needed: many clients always do, and not every next hop has them."""
         mail = self.mail
-        return Envelope(mail.reverse_path, tuple(self.recipients), mail.ret, mail.envid, mail.smtputf8, mail.body)
+        body, smtputf8 = mail.body, mail.smtputf8
+        if self._is_ascii:
+            body = Body.SEVEN_BIT
+            paths = (mail.reverse_path, *(recipient.forward_path for recipient in self.recipients))
+            smtputf8 = smtputf8 and not all(map(str.isascii, paths))
+        return Envelope(mail.reverse_path, tuple(self.recipients), mail.ret, mail.envid, smtputf8, body)
 
     def _content(self, prefix: bytes) -> Content:
         if self._file is None:
