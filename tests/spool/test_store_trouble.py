@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.errors import UniqueViolation
 
 from posthouse.spool import (
+    NewMessage,
     Queue,
     QueueFilter,
     State,
@@ -229,31 +232,58 @@ class TestPostgresql:
         worker.accept(new_message())
         assert len(ids(store)) == 1
 
+    def test_a_large_message_that_the_store_refuses_is_answered(self, worker: SpoolWorker) -> None:
+        def twin() -> NewMessage:
+            incoming = worker.spool.incoming()
+            incoming.write(b"x")
+            return replace(new, message=replace(new.message, content=incoming.finish()))
+
+        new = new_message()
+        worker.accept(twin())
+        with pytest.raises(UniqueViolation):
+            worker.accept(twin())
+
     def test_a_server_that_is_away(self, data_dir: Path) -> None:
         with pytest.raises(StoreUnavailable, match="not available") as caught:
             open_store("postgresql+psycopg://postgres@127.0.0.1:1/none", data_dir)
         assert "\n" not in str(caught.value)
 
 
-def test_what_an_uncertain_commit_stored_after_all_is_given_back(
-    sqlite_store: Store, worker: SpoolWorker, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is leased to a worker whose session has ended without an answer, so that nobody there delivers it."""
-    commit = store_module.WriteSession._commit
-    failures = iter([True])
+class TestUncertain:
+    """A commit that went through, of which the worker doesn't know: what it leased there, nobody would deliver."""
 
-    def commit_and_fail(self: store_module.WriteSession, connection: object) -> None:
-        commit(self, connection)
-        if next(failures, False):
+    @pytest.fixture
+    def cut_off(self, worker: SpoolWorker, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+        """Lets the next commit go through unnoticed."""
+        commit = store_module.WriteSession._commit
+
+        def commit_and_fail(self: store_module.WriteSession, connection: object) -> None:
+            monkeypatch.undo()
+            commit(self, connection)
             raise StoreUncertain("cut off")
 
-    new = new_message()
-    monkeypatch.setattr(store_module.WriteSession, "_commit", commit_and_fail)
-    with pytest.raises(StoreUncertain):
+        return lambda: monkeypatch.setattr(store_module.WriteSession, "_commit", commit_and_fail)
+
+    def test_an_accepted_message_is_given_back(
+        self, sqlite_store: Store, worker: SpoolWorker, start_worker: StartWorker, cut_off: Callable[[], None]
+    ) -> None:
+        other, new = start_worker(sqlite_store), new_message()
+        cut_off()
+        with pytest.raises(StoreUncertain):
+            worker.accept(new)
+        worker.run(worker.spool.revision())
+        assert [lease.message.id for lease in other.claim()] == [new.message.id]
+
+    def test_what_was_claimed_is_given_back(
+        self, sqlite_store: Store, worker: SpoolWorker, start_worker: StartWorker, cut_off: Callable[[], None]
+    ) -> None:
+        other, new = start_worker(sqlite_store), new_message(leased=False)
         worker.accept(new)
-    worker.run(worker.spool.revision())
-    other = start_worker(sqlite_store)
-    assert [lease.message.id for lease in other.claim()] == [new.message.id]
+        cut_off()
+        with pytest.raises(StoreUncertain):
+            worker.claim()
+        worker.run(worker.spool.revision())
+        assert [lease.message.id for lease in other.claim()] == [new.message.id]
 
 
 def test_a_worker_whose_store_is_gone_still_ends(

@@ -20,7 +20,6 @@ from posthouse.spool.records import (
     Lease,
     NewMessage,
     Settlement,
-    SpoolError,
     StoreUnavailable,
     StoreUncertain,
     Worker,
@@ -97,8 +96,20 @@ class Spool:
         self._writer.submit(Settle(settlement, done))
 
     async def claim(self, now: float, limit: int) -> list[Lease]:
-        """Lease up to `limit` recipients that are due and nobody's. Raises `StoreUnavailable`."""
-        return await self._act(lambda tx: leases.claim(tx.connection, self.worker_id, now, limit, self._reader))
+        """Lease up to `limit` recipients that are due and nobody's. Raises `StoreUnavailable` or `StoreUncertain`."""
+        claimed: list[Lease] = []
+
+        def claim(transaction: Transaction) -> None:
+            claimed[:] = leases.claim(transaction.connection, self.worker_id, now, limit, self._reader)
+
+        try:
+            await self._act(claim)
+        except StoreUncertain:
+            for lease in claimed:  # should they be ours after all, nobody here delivers them
+                back = {each.index: now for each in lease.recipients}
+                self.settle(Settlement(lease.message.id, postponed=back))
+            raise
+        return claimed
 
     async def next_due(self) -> float | None:
         """When the next recipient that nobody leases is due."""
@@ -148,10 +159,9 @@ class Spool:
             with closing(WriteSession(self._store)) as session, session.transaction() as transaction:
                 self._writing.write([Accept(new, done)], transaction)
             content.move(row_pieces(content, new.message.id, self._reader.fetch))
-        except OSError as error:
-            self._loop.call_soon_threadsafe(finished, self._store.unavailable(error))
-        except SpoolError as error:
-            self._loop.call_soon_threadsafe(finished, error)
+        except Exception as error:  # noqa: BLE001 whatever it is, the session hears of it
+            told = self._store.unavailable(error) if isinstance(error, OSError) else error
+            self._loop.call_soon_threadsafe(finished, told)
         else:
             self._loop.call_soon_threadsafe(finished, None)
 
