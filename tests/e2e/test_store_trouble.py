@@ -15,7 +15,7 @@ import pytest
 
 from posthouse.spool.turn import FileLock
 from support.chain import SITE, site_before
-from support.house import House, MakeHouse, wait_for
+from support.house import House, MakeHouse, listens, wait_for
 from support.load import RECIPIENT, SENDER, SIZES, content_of
 from support.peers import Answer, Peer, Received
 
@@ -105,9 +105,11 @@ def full_disk(site: House) -> Iterator[None]:
     before = [(worker, worker.rlimit(psutil.RLIMIT_FSIZE)) for worker in site.workers]
     for worker, (_, hard) in before:
         worker.rlimit(psutil.RLIMIT_FSIZE, (0, hard))
-    yield
-    for worker, limits in before:
-        worker.rlimit(psutil.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        for worker, limits in before:
+            worker.rlimit(psutil.RLIMIT_FSIZE, limits)
 
 
 @contextmanager
@@ -121,8 +123,10 @@ def locked(site: House) -> Iterator[None]:
 def moved_away(path: Path) -> Iterator[None]:
     elsewhere = path.with_name(f"{path.name}.elsewhere")
     path.rename(elsewhere)
-    yield
-    elsewhere.rename(path)
+    try:
+        yield
+    finally:
+        elsewhere.rename(path)
 
 
 def without_database(site: House) -> AbstractContextManager[None]:
@@ -167,6 +171,6 @@ def test_the_successor_of_a_worker_makes_no_new_store(site: House, next_hop: Nex
         site.kill_worker()
         wait_for(lambda: len(site.log_lines("worker died")) >= tries + 2, what="a successor that found no store")
         assert not site.data_dir.exists()
-    wait_for(lambda: len(site.workers) == 2, what="a successor")
+    wait_for(lambda: sum(map(listens, site.workers)) == 2, what="a successor that is ready")
     wait_for(lambda: is_taken(site, *fresh(1)), what="the store to take mail again")
     site.await_idle()

@@ -259,6 +259,14 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
+def listens(process: psutil.Process) -> bool:
+    """A worker does so once it is ready."""
+    try:
+        return any(one.status == psutil.CONN_LISTEN for one in process.net_connections())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def message_id_in(reply: bytes) -> str:
     """The message id in `2.6.0 <id> Queued mail for delivery`."""
     return reply.decode().partition("<")[2].partition(">")[0]
