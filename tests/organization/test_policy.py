@@ -21,7 +21,6 @@ from posthouse.organization import (
     ValidationStatus,
     check_mail,
     check_rcpt,
-    dsn_offered,
     internal_headers_retained,
     resolve_postmaster,
 )
@@ -298,13 +297,6 @@ def test_postmaster_without_a_domain_is_the_organizations(address: str, forward_
 def test_postmaster_stays_where_there_is_no_domain_to_have_one(rcpt) -> None:
     assert resolve_postmaster(Organization(), Recipient("postmaster")).forward_path == "postmaster"
     assert rcpt(Organization(), STRANGER, "", "postmaster").startswith("501 5.1.3")
-
-
-def test_dsn_is_offered_to_who_may_match_a_connector() -> None:
-    assert not dsn_offered(BY_ADDRESS, STRANGER, auth_offered=False)
-    assert dsn_offered(BY_ADDRESS, PRINTER, auth_offered=False)
-    assert dsn_offered(BY_CERTIFICATE, CERTIFIED, auth_offered=False)
-    assert dsn_offered(BY_ADDRESS, STRANGER, auth_offered=True)
 
 
 def test_internal_headers_are_retained_where_the_connector_says_so(attributed) -> None:

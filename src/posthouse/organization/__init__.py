@@ -28,7 +28,6 @@ from posthouse.organization.notices import notices
 from posthouse.organization.policy import (
     check_mail,
     check_rcpt,
-    dsn_offered,
     internal_headers_retained,
     resolve_postmaster,
 )
@@ -65,7 +64,6 @@ __all__ = [
     "candidates",
     "check_mail",
     "check_rcpt",
-    "dsn_offered",
     "from_document",
     "internal_headers_retained",
     "name_matches",

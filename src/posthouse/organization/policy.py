@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from posthouse.mail import Recipient, Reply, domain_of
 from posthouse.mail.address import parse_address
-from posthouse.organization.attribution import Attribution, Peer, Proof, candidates, certificate_senders
+from posthouse.organization.attribution import Attribution, Peer, Proof, certificate_senders
 from posthouse.organization.certificate import ValidationStatus
 from posthouse.organization.model import Organization
 from posthouse.organization.routing import route
@@ -65,11 +65,6 @@ def resolve_postmaster(organization: Organization, recipient: Recipient) -> Reci
     if not address and organization.accepted_domains:
         address = f"postmaster@{organization.accepted_domains[0].name}"
     return replace(recipient, forward_path=address) if address else recipient
-
-
-def dsn_offered(organization: Organization, peer: Peer, auth_offered: bool) -> bool:
-    """DSN (RFC 3461) is offered only where a connector can match, so that a stranger can't order DSNs from us."""
-    return auth_offered or bool(candidates(organization, peer))
 
 
 def internal_headers_retained(attribution: Attribution) -> bool:

@@ -98,7 +98,7 @@ def _over_tls(chain: Rehearsal) -> Iterator[Proof]:
     )
     for place, house, recipient in (("internal", chain.contoso, INTERNAL), ("external", chain.internet, EXTERNAL)):
         arrived = _await_mail(house, recipient, 2)
-        by_tls = any(b"(connector SMTP Relay \\(TLS\\))" in mail or b"SMTP Relay (TLS)" in mail for mail in arrived)
+        by_tls = any(b"(connector SMTP Relay (TLS))" in mail for mail in arrived)
         yield Proof(
             f"it arrives at the {place} recipient, over the connector SMTP Relay (TLS)",
             by_tls,
