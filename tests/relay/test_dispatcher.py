@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from posthouse.mail import Delivery, Message, Outcome, Reply, Status, domain_of
 from posthouse.organization import AcceptedDomain, Organization, OutboundConnector, TransportKind
 from posthouse.relay.budget import Budget
@@ -13,6 +15,8 @@ from posthouse.relay.in_force import InForce
 from posthouse.relay.settling import Settler
 from posthouse.relay.worker import new_id
 from posthouse.settings import Settings
+from posthouse.spool import Settlement
+from posthouse.transports import Transport
 from support.recording import RecordingSpool
 
 MakeMessage = Callable[..., Message]
@@ -64,23 +68,27 @@ def delivered(delivery: Delivery) -> list[Outcome]:
     return all_of(delivery, Status.DELIVERED, OK)
 
 
-def dispatch(spool: RecordingSpool, transport: Scripted, *messages: Message) -> Dispatcher:
-    """Take the messages and wait until all their deliveries are settled."""
+def made(spool: RecordingSpool, transport: Transport | None) -> Dispatcher:
     in_force = InForce.made(1, ORGANIZATION, Settings(hostname="relay.test"))
+    settler = Settler(
+        spool=spool,  # type: ignore[arg-type]
+        budget=Budget(),
+        in_force=lambda: in_force,
+        hostname="relay.test",
+        new_id=new_id,
+        clock=lambda: 1000.0,
+        take=lambda dsn: None,
+    )
+    return Dispatcher(
+        organization=lambda: ORGANIZATION, transport=lambda _: transport, settler=settler, clock=lambda: 1000.0
+    )
+
+
+def dispatch(spool: RecordingSpool, transport: Transport | None, *messages: Message) -> Dispatcher:
+    """Take the messages and wait until all their deliveries are settled."""
 
     async def run() -> Dispatcher:
-        settler = Settler(
-            spool=spool,  # type: ignore[arg-type]
-            budget=Budget(),
-            in_force=lambda: in_force,
-            hostname="relay.test",
-            new_id=new_id,
-            clock=lambda: 1000.0,
-            take=lambda dsn: None,
-        )
-        dispatcher = Dispatcher(
-            organization=lambda: ORGANIZATION, transport=lambda _: transport, settler=settler, clock=lambda: 1000.0
-        )
+        dispatcher = made(spool, transport)
         for message in messages:
             dispatcher.take_fresh(message)
         await dispatcher.drained()
@@ -145,6 +153,64 @@ def test_a_defect_in_a_transport_defers_the_mail(spool: RecordingSpool, message:
     assert (outcome.status, outcome.reply.enhanced) == (Status.DEFERRED, "4.3.0")
 
 
+def test_a_message_that_breaks_a_transport_holds_nobody_else_back(spool: RecordingSpool, message: MakeMessage) -> None:
+    def broken(delivery: Delivery) -> Sequence[Outcome]:
+        raise ZeroDivisionError
+
+    transport = Scripted(broken)
+    dispatch(spool, transport, *(message("user@example.net") for _ in range(20)))
+    assert len(transport.deliveries) == 20
+
+
+def test_a_connector_that_cannot_be_used_keeps_its_mail_waiting(spool: RecordingSpool, message: MakeMessage) -> None:
+    dispatch(spool, None, message("user@example.net"))
+    (outcome,) = spool.last.outcomes
+    assert (outcome.status, outcome.reply.enhanced) == (Status.DEFERRED, "4.3.5")
+
+
+def test_a_settlement_that_breaks_does_not_stop_its_lane(
+    spool: RecordingSpool, message: MakeMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks = iter([True] * LANES)
+    settle = spool.settle
+
+    def broken(settlement: Settlement) -> None:
+        if next(breaks, False):
+            raise ZeroDivisionError
+        settle(settlement)
+
+    monkeypatch.setattr(spool, "settle", broken)
+    dispatch(spool, Scripted(delivered), *(message("user@example.net") for _ in range(15)))
+    assert len(spool.settlements) == 5
+
+
+def test_a_delivery_that_outlasts_the_drain_has_ended_before_its_lease_is_given_back(
+    spool: RecordingSpool, message: MakeMessage
+) -> None:
+    """Otherwise two could deliver it at once."""
+    ended: list[str] = []
+
+    class Hanging(Scripted):
+        async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
+            try:
+                return await asyncio.get_running_loop().create_future()
+            finally:
+                ended.append(delivery.message.id)
+
+    async def run(message: Message) -> None:
+        dispatcher = made(spool, Hanging(delivered))
+        dispatcher.take_fresh(message)
+        await asyncio.sleep(0)
+        dispatcher.drain()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await dispatcher.drained()
+        assert ended == [message.id]
+
+    asyncio.run(run(message("user@example.net")))
+    assert spool.settlements == []
+
+
 def test_an_idle_dispatcher_holds_nothing(spool: RecordingSpool, message: MakeMessage) -> None:
     dispatcher = dispatch(spool, Scripted(delivered), *(message("user@example.net") for _ in range(5)))
-    assert not dispatcher.destinations
+    assert not dispatcher._lanes

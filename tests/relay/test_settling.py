@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -59,6 +60,16 @@ class Settling:
         asyncio.run(self.settler.settle(OpenLease(lease, 1), delivery, outcomes))
 
 
+class Unreadable:
+    """Content in a file that is gone."""
+
+    size = 1000
+    in_memory = False
+
+    def chunks(self) -> Iterator[bytes]:
+        raise FileNotFoundError
+
+
 @pytest.fixture
 def settling(spool: RecordingSpool, in_force: InForce) -> Settling:
     return Settling(spool, in_force)
@@ -69,6 +80,13 @@ def test_delivered_is_settled_without_a_word(settling: Settling, message: MakeMe
     assert settling.spool.last.outcomes[0].status is Status.DELIVERED
     assert not settling.spool.dsns
     assert settling.budget.room == Budget().room
+
+
+def test_a_failure_is_told_though_its_content_cannot_be_read(settling: Settling, message: MakeMessage) -> None:
+    lost = replace(message("user@example.net"), content=Unreadable())
+    settling.settle(lost, Status.FAILED, UNKNOWN)
+    [dsn] = settling.spool.dsns
+    assert b"Status: 5.1.1" in b"".join(dsn.message.content.chunks())
 
 
 def test_deferred_is_tried_again_after_a_minute_or_so(settling: Settling, message: MakeMessage) -> None:

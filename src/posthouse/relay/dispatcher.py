@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from posthouse import observe
-from posthouse.mail import Delivery, Message, Outcome, Reply, Status
+from posthouse.mail import Delivery, Message, Outcome, Reply, Status, domain_of
 from posthouse.organization import Organization, route
 from posthouse.organization.policy import NO_SUCH_MAILBOX
 from posthouse.relay.settling import OpenLease, Settler
@@ -18,6 +18,7 @@ LANES = 10
 """Deliveries at once to one destination in one worker."""
 
 NO_ROUTE = Reply(550, "5.4.4", "No outbound connector takes mail for this domain")
+NO_TRANSPORT = Reply(451, "4.3.5", "The outbound connector can't be used; the log says more")
 TRANSPORT_BROKE = Reply(451, "4.3.0", "Internal error of the transport; the log says more")
 
 log = observe.logger
@@ -58,11 +59,6 @@ class Dispatcher:
         for key, recipients in groups.items():
             self._put(held, Delivery(message, tuple(recipients), *key))
 
-    @property
-    def destinations(self) -> list[str]:
-        """Those that deliveries are under way or queued for."""
-        return [destination for _, destination in self._lanes]
-
     def drain(self) -> None:
         """Start nothing more; what is queued stays leased until the store gives it back."""
         self._draining = True
@@ -70,10 +66,9 @@ class Dispatcher:
             lanes.queue.clear()
 
     async def drained(self) -> None:
-        """Wait for the deliveries that are on their way."""
+        """Wait for the deliveries that are on their way. Whoever stops waiting ends them."""
         tasks = [task for lanes in self._lanes.values() for task in lanes.tasks]
-        if tasks:
-            await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _put(self, held: OpenLease, delivery: Delivery) -> None:
         if self._draining:
@@ -93,7 +88,7 @@ class Dispatcher:
             while lanes.queue:
                 held, delivery = lanes.queue.popleft()
                 outcomes = await self._attempt(delivery)
-                await self._settler.settle(held, delivery, outcomes)
+                await self._settle(held, delivery, outcomes)
                 if _is_unreachable(outcomes):
                     await self._defer_waiting(lanes, outcomes[0])
         finally:
@@ -106,20 +101,23 @@ class Dispatcher:
     def _way(self, organization: Organization, forward_path: str) -> tuple[str, str]:
         """Connector and destination of a recipient. Each is empty where there is none.
 
+        The mail of a connector that can't be used waits by domain.
         Mailboxes are looked up here too: RCPT has not seen the recipient of a DSN, nor a change since then.
         """
         way = route(organization, forward_path)
-        transport = self._transport(way.connector.name) if way.connector else None
-        if way.connector is None or transport is None:
+        if way.connector is None:
             return "", ""
-        return way.connector.name, transport.destination(forward_path) if way.has_mailbox else ""
+        if not way.has_mailbox:
+            return way.connector.name, ""
+        transport = self._transport(way.connector.name)
+        return way.connector.name, transport.destination(forward_path) if transport else domain_of(forward_path)
 
     async def _attempt(self, delivery: Delivery) -> Sequence[Outcome]:
         if not delivery.destination:
             return self._all(delivery, Status.FAILED, NO_SUCH_MAILBOX if delivery.connector else NO_ROUTE)
         transport = self._transport(delivery.connector)
-        if transport is None:  # the connector was removed meanwhile: route anew at the next attempt
-            return self._all(delivery, Status.DEFERRED, Reply(451, "4.4.4", "The outbound connector is gone"))
+        if transport is None:  # it may also have been removed meanwhile: route anew at the next attempt
+            return self._all(delivery, Status.DEFERRED, NO_TRANSPORT)
         try:
             return await transport.deliver(delivery)
         except Exception as error:  # noqa: BLE001 - a defect in one transport must not lose mail or stop the lane
@@ -130,7 +128,13 @@ class Dispatcher:
         """What waits behind a destination that nobody answers at would only wait longer: it gets the same outcome."""
         waiting, lanes.queue = lanes.queue, deque()
         for held, delivery in waiting:
-            await self._settler.settle(held, delivery, self._all(delivery, Status.DEFERRED, cause.reply))
+            await self._settle(held, delivery, self._all(delivery, Status.DEFERRED, cause.reply))
+
+    async def _settle(self, held: OpenLease, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
+        try:
+            await self._settler.settle(held, delivery, outcomes)
+        except Exception as error:  # noqa: BLE001 - a defect of ours; what was tried stays leased until this worker ends
+            log.error("settling broke", id=delivery.message.id, error=repr(error), exc_info=error)
 
     def _all(self, delivery: Delivery, status: Status, reply: Reply) -> Sequence[Outcome]:
         now = self._clock()
@@ -148,5 +152,8 @@ class Lanes:
 
 
 def _is_unreachable(outcomes: Sequence[Outcome]) -> bool:
-    """Deferred without any host having spoken."""
-    return bool(outcomes) and all(outcome.status is Status.DEFERRED and not outcome.remote for outcome in outcomes)
+    """Deferred without any host having spoken, and not for a reason that lies in the message."""
+    return all(
+        outcome.status is Status.DEFERRED and not outcome.remote and outcome.reply is not TRANSPORT_BROKE
+        for outcome in outcomes
+    )

@@ -13,7 +13,7 @@ from posthouse.mail.dsn import DsnKind, compose, due, returns_content
 from posthouse.mail.headers import split, survey
 from posthouse.relay.budget import Budget
 from posthouse.relay.in_force import InForce
-from posthouse.spool import Event, EventKind, Lease, NewMessage, Origin, Pending, Settlement, Spool
+from posthouse.spool import Event, EventKind, Lease, NewMessage, Origin, Pending, Settlement, Spool, SpoolError
 
 log = observe.logger
 
@@ -143,14 +143,18 @@ class Settler:
         return NewMessage(dsn, facts.subject, facts.message_id, f"DSN for {message.id}", Origin.DSN, leased=leased)
 
     async def _returned(self, message: Message, kind: DsnKind) -> bytes:
-        """What the DSN quotes: the whole content, or what holds its header."""
+        """What the DSN quotes: the whole content, or what holds its header; nothing if it can't be read."""
         content = message.content
         whole = returns_content(message, kind)
 
         def read() -> bytes:
             return b"".join(content.chunks()) if whole else _head(message)
 
-        return read() if content.in_memory else await asyncio.to_thread(read)
+        try:
+            return read() if content.in_memory else await asyncio.to_thread(read)
+        except (OSError, SpoolError) as error:
+            log.error("content can't be read", id=message.id, reason=str(error), hint="the DSN goes without it")
+            return b""
 
     def _log(self, delivery: Delivery, settled: Sequence[Outcome], now: float) -> None:
         """The one line that a message is logged with, a line more for each further delivery or attempt."""
