@@ -133,7 +133,7 @@ class Dispatcher:
     async def _settle(self, held: OpenLease, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
         try:
             await self._settler.settle(held, delivery, outcomes)
-        except Exception as error:  # noqa: BLE001 - a defect of ours; what was tried stays leased until this worker ends
+        except Exception as error:  # a defect of ours: what was tried stays leased until this worker ends
             log.error("settling broke", id=delivery.message.id, error=repr(error), exc_info=error)
 
     def _all(self, delivery: Delivery, status: Status, reply: Reply) -> Sequence[Outcome]:

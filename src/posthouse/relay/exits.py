@@ -12,7 +12,7 @@ from posthouse.net.certificates import CertificateError, Identity, load_pfx
 from posthouse.net.dns import Resolver
 from posthouse.net.verification import Verifier
 from posthouse.organization import Organization, OutboundConnector, TransportKind
-from posthouse.spool import Secrets
+from posthouse.spool import Secrets, SpoolError, StoreUnavailable
 from posthouse.transports import MailboxTransport, SmtpTransport, Transport
 
 log = observe.logger
@@ -26,7 +26,7 @@ class _Exit:
 
 
 class Exits:
-    """One transport for each enabled outbound connector."""
+    """One transport for each enabled outbound connector that can be used."""
 
     def __init__(self, *, hostname: str, mailboxes: Path, resolver: Resolver, secrets: Secrets) -> None:
         self._hostname = hostname
@@ -49,8 +49,8 @@ class Exits:
                 known = self._exits.get(connector.name)
                 if known and known.connector == connector and known.verifier is verifier:
                     fresh[connector.name] = known
-                else:
-                    fresh[connector.name] = _Exit(connector, verifier, await self._made(connector, verifier))
+                elif transport := await self._made(connector, verifier):
+                    fresh[connector.name] = _Exit(connector, verifier, transport)
         gone = [exit_ for name, exit_ in self._exits.items() if fresh.get(name) is not exit_]
         self._exits = fresh
         for exit_ in gone:
@@ -62,14 +62,22 @@ class Exits:
         for exit_ in self._exits.values():
             await exit_.transport.close()
 
-    async def _made(self, connector: OutboundConnector, verifier: Verifier) -> Transport:
+    async def _made(self, connector: OutboundConnector, verifier: Verifier) -> Transport | None:
+        """None where the client certificate can't be had: without it the mail might be refused for good."""
         if connector.transport is TransportKind.MAILBOX:
             return MailboxTransport(self._mailboxes, self._hostname)
+        try:
+            identity = await asyncio.to_thread(self._identity, connector)
+        except StoreUnavailable:
+            raise
+        except (CertificateError, SpoolError, KeyError) as error:
+            log.error("connector unusable", connector=connector.name, reason=str(error), hint="its mail waits")
+            return None
         return SmtpTransport(
             connector,
             resolver=self._resolver,
             helo_name=self._hostname,
-            client_identity=await asyncio.to_thread(self._identity, connector),
+            client_identity=identity,
             verifier=verifier,
         )
 
@@ -77,8 +85,4 @@ class Exits:
         reference = connector.client_certificate
         if reference is None:
             return None
-        try:
-            return load_pfx(self._secrets.get(reference.secret), source=f"client certificate of {connector.name}")
-        except CertificateError as error:
-            log.error("client certificate unusable", connector=connector.name, reason=str(error))
-            return None
+        return load_pfx(self._secrets.get(reference.secret), source=f"client certificate of {connector.name}")
