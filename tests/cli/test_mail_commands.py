@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,10 @@ name = "contoso.com"
 name = "Scanners"
 connector_type = "OnPremises"
 sender_ip_addresses = ["127.0.0.1"]
+
+[[inbound_connector]]
+name = "Printers"
+sender_ip_addresses = ["127.0.0.0/24"]
 
 [[outbound_connector]]
 name = "Mailboxes"
@@ -94,6 +99,11 @@ def test_a_mail_is_sent_traced_and_queued(posthouse: Any, port: str, folder: Pat
         delivered["id"],
     )
     assert len(posthouse("queue", "show", waiting["id"], "--json").json) == 2
+    shown = posthouse("queue", "show", waiting["id"]).out
+    assert (
+        re.findall(r"^ (?:reasons)? +(\w+): 127\.0\.0\.1 is in its", shown, re.MULTILINE)
+        == ["Scanners", "Printers"] * 2
+    )
 
     assert posthouse("queue", "hold", waiting["id"], "--json").json == {"changed": 1, "in_delivery": 0}
     assert [row["status"] for row in posthouse("queue", "list", "--json").json] == ["held"]

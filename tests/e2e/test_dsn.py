@@ -230,7 +230,7 @@ class TestNoReport:
         )
 
         assert (entry["origin"], entry["reply"]) == ("dsn", "550 5.1.1 unknown")
-        assert entry["reasons"] == f"DSN for {message_id}"
+        assert entry["reasons"] == [f"DSN for {message_id}"]
         assert entry["events"] == []
 
     def test_a_stranger_s_sender_gets_no_backscatter(self, relay: House, internet: Internet):

@@ -260,10 +260,9 @@ class TestTrace:
         ((known,), (unknown,)) = (relay.trace("--to", f"{name}@contoso.com") for name in ("known", "unknown"))
 
         assert known["connector"] == "Scanners"
-        assert "Scanners: 127.0.0.1 is in" in known["reasons"]
+        assert "Scanners: 127.0.0.1 is in" in known["reasons"][0]
         assert unknown["connector"] is None
-        assert "Scanners:" in unknown["reasons"]
-        assert STRANGER in unknown["reasons"]
+        assert any(reason.startswith("Scanners:") and STRANGER in reason for reason in unknown["reasons"])
 
     def test_each_filter_finds_its_own(self, relay: House, internet: Internet):
         internet.nobody("filter.test")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +63,14 @@ def show(
         show_json(rows)
         return
     for row in rows:
-        show_table(("Key", "Value"), row.items())
+        show_table(("Key", "Value"), _lines(row))
+
+
+def _lines(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """A line for each value, and for each of several."""
+    for key, value in row.items():
+        for number, part in enumerate(value if isinstance(value, list) else [value]):
+            yield "" if number else key, part
 
 
 def _act(act: QueueAct) -> Callable[..., None]:

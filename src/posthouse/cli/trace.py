@@ -86,7 +86,7 @@ def row_of(entry: TraceEntry) -> dict[str, Any]:
         "certificate": entry.client.certificate,
         "login": entry.client.login,
         "connector": entry.connector,
-        "reasons": entry.reasons,
+        "reasons": entry.reasons.splitlines(),
         "status": entry.state.value,
         "attempts": entry.attempts,
         "due": timestamp(entry.due) if not entry.state.is_final else None,
