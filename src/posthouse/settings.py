@@ -32,6 +32,7 @@ _PROBLEMS = {
     "tuple_type": "it should be a list",
     "int_parsing": "it should be a whole number",
     "int_type": "it should be a whole number",
+    "path_type": "it should be a path in quotes",
     "missing": "this key is missing",
 }
 _QUANTITY = re.compile(r"([0-9]{1,16}(?:\.[0-9]+)?)\s*([A-Za-z]*)")

@@ -132,6 +132,7 @@ def test_a_store_on_postgresql_is_named_with_its_driver(write: Write) -> None:
         ('listener = "127.0.0.1:25"', 'listener = "127.0.0.1:25": it should be a list'),
         ('[[listener]]\naddress = "127.0.0.1:25"\n' * 2, "listener: 127.0.0.1:25 is named twice"),
         ("limits = 3", "limits = 3: it should be a section of keys"),
+        ("data_dir = 3", "data_dir = 3: it should be a path in quotes"),
         ('workers = "many"', 'workers = "many": it should be a whole number'),
         ('store = "mysql://x"', 'store = "mysql://x": it should be "sqlite" or "postgresql://'),
         ('hostname = "a b"', 'hostname = "a b": it should be a host name like "relay.contoso.com"'),
