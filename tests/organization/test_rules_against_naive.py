@@ -310,7 +310,7 @@ def test_every_decision_has_reasons_of_one_line(
     organization: Organization, peer: Peer, reverse_path: str, forward_path: str
 ) -> None:
     attribution = attribute(organization, candidates(organization, peer), reverse_path)
-    reasons = (*attribution.reasons, *route(organization, forward_path).reasons)
+    reasons = (*attribution.reasons, route(organization, forward_path).reason)
     assert len(reasons) >= 2
     assert all(reason.isprintable() for reason in reasons)
     if attribution.connector is not None:

@@ -57,3 +57,10 @@ def test_smtputf8_is_claimed_only_where_something_needs_it(
     content: bytes, sender: str, recipient: str, claimed: bool
 ) -> None:
     assert envelope(content, MailFrom(sender, smtputf8=True), recipient).smtputf8 is claimed
+
+
+def test_the_trace_is_told_why_it_was_taken_and_why_it_goes_this_way() -> None:
+    assert taken(ASCII, MailFrom("a@contoso.com"), "b@example.net", "c@example.net").reasons.split("\n") == [
+        "there is no inbound connector",
+        "no enabled outbound connector has example.net in its RecipientDomains, and none is for all domains",
+    ]

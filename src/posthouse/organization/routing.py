@@ -27,8 +27,9 @@ class Route:
         return self.exit is None or self.exit.holds(str(parse_address(self.forward_path)).lower())
 
     @property
-    def reasons(self) -> tuple[str, ...]:
-        return _reasons(self)
+    def reason(self) -> str:
+        """A sentence: why this way, or why there is none."""
+        return _reason(self)
 
 
 def route(organization: Organization, forward_path: str) -> Route:
@@ -40,19 +41,15 @@ def route(organization: Organization, forward_path: str) -> Route:
     return Route(organization, forward_path, organization.outbound_index.table.find(domain))
 
 
-def _reasons(route: Route) -> tuple[str, ...]:
+def _reason(route: Route) -> str:
     connector = route.connector
     domain = parse_address(route.forward_path).domain
     if connector is None:
-        return (f"no enabled outbound connector has {domain} in its RecipientDomains, and none is for all domains",)
+        return f"no enabled outbound connector has {domain} in its RecipientDomains, and none is for all domains"
     if domain in connector.recipient_domains:
         why = f"{domain} is in its RecipientDomains"
     elif connector.all_accepted_domains and domain in route.organization.domain_names:
         why = f"{domain} is an accepted domain, and it is for AllAcceptedDomains"
     else:
         why = f"of all RecipientDomains its own name {domain} most closely"
-    others = len(route.organization.outbound) - 1
-    return (
-        f"{connector.name}: {why}",
-        *((f"{others} other outbound connectors: disabled, or less close",) if others else ()),
-    )
+    return f"{connector.name}: {why}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from posthouse.mail import Body, Client, Content, Envelope, MemoryContent, Message, Recipient, Refused, Reply, headers
-from posthouse.organization import Attribution, ConnectorType, Organization, internal_headers_retained
+from posthouse.organization import Attribution, ConnectorType, Organization, internal_headers_retained, route
 from posthouse.relay.budget import Budget
 from posthouse.smtp import MailFrom
 from posthouse.spool import Incoming, NewMessage, Spool
 
 IN_MEMORY = 256 << 10
 """Bytes of a message kept in memory while it arrives; the rest goes to a file. A header must fit."""
+ROUTES_TOLD = 10
+"""Recipients whose routing the trace gives reasons for."""
 HOP_LIMIT = 50
 OWN_HOP_LIMIT = 3
 
@@ -92,7 +94,7 @@ class Transaction:
         prefix = trace_line + self._completion(facts, at)
         content = self._content(prefix)
         message = Message(self.id, at, self._envelope(), content, connector.name if connector else None, client)
-        reasons = "\n".join(self.attribution.reasons)
+        reasons = self._reasons()
         return NewMessage(message, facts.subject, facts.message_id, reasons, leased=budget.reserve(content))
 
     def discard(self) -> None:
@@ -101,6 +103,12 @@ class Transaction:
         if self._file is not None:
             self._file.discard()
             self._file = None
+
+    def _reasons(self) -> str:
+        """For the trace: why the message was taken, and why the (first) recipients go the way they go."""
+        paths = (recipient.forward_path for recipient in self.recipients[:ROUTES_TOLD])
+        routes = dict.fromkeys(route(self.organization, path).reason for path in paths)
+        return "\n".join((*self.attribution.reasons, *routes))
 
     def _spill(self) -> None:
         self._take_header()
