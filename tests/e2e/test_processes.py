@@ -204,7 +204,7 @@ def test_a_change_is_in_force_in_all_workers_when_apply_returns(relay: House) ->
         assert open_before.say(recipient).startswith("250 ")
 
 
-def test_sighup_reads_the_certificates_again_and_drops_no_session(house: MakeHouse) -> None:
+def test_changed_certificates_are_read_and_drop_no_session(house: MakeHouse) -> None:
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
@@ -221,15 +221,12 @@ def test_sighup_reads_the_certificates_again_and_drops_no_session(house: MakeHou
         return connected.upgrade(trusting).tls.getpeercert(binary_form=True)
 
     old = issue()
-    running(relay, patch="worker._TICK = 3600.0")  # else the workers look at the files each second by themselves
+    running(relay)
     with wire(relay) as open_before:
         assert presented(open_before) == old
         new = issue()
-        with wire(relay) as still_old:
-            assert presented(still_old) == old
-
         assert relay.process is not None
-        relay.process.send_signal(signal.SIGHUP)
+        relay.process.send_signal(signal.SIGHUP)  # many will; it is neither needed nor harmful
         wait_for(lambda: len(relay.log_lines("certificate reloaded")) == 2)
 
         for _ in range(10):

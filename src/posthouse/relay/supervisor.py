@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -191,10 +190,9 @@ class Crew:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        handlers = {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop}
-        if hasattr(signal, "SIGHUP"):
-            handlers[signal.SIGHUP] = self._on_reload
-        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        before = {number: signal.signal(number, self._on_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        if hasattr(signal, "SIGHUP"):  # ignored by the workers too, which see changes by themselves
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             yield
         finally:
@@ -205,8 +203,3 @@ class Crew:
         if self._stop_at is None:
             self._stop_at = time.monotonic() + DRAIN_SECONDS
             self._tell_to_end()
-
-    def _on_reload(self, number: int, frame: FrameType | None) -> None:
-        for member in self._members.values():
-            if member.process.pid is not None:
-                os.kill(member.process.pid, signal.SIGHUP)

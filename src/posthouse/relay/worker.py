@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
@@ -140,16 +140,15 @@ class Worker:
         for listener in self._listeners:
             await listener.open()
         self._on_signals()
-        chores = [
-            asyncio.ensure_future(chore)
-            for chore in (self._watch.run(), self._scheduler.run(), self._tick(), self._housekeep())
-        ]
+        claiming = asyncio.ensure_future(unending(self._scheduler.run))
+        chores = [asyncio.ensure_future(unending(chore)) for chore in (self._watch.run, self._tick, self._housekeep)]
         self._reports.send_bytes(READY)
         await self._stop.wait()
+        claiming.cancel()  # what it still claims is given back with the other leases
         await self._drain()
         for chore in chores:
             chore.cancel()
-        await asyncio.gather(*chores, return_exceptions=True)
+        await asyncio.gather(claiming, *chores, return_exceptions=True)
         await self._exits.close()
         await self._spool.close()
         self._passwords.close()
@@ -185,7 +184,6 @@ class Worker:
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError):  # Windows: the supervisor's terminate() is a kill there
             loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-            loop.add_signal_handler(signal.SIGHUP, self._refresh_certificates)
 
     async def _tick(self) -> None:
         """Each second: tell the supervisor that this loop turns, hang up on idle clients, see to the certificates."""
@@ -195,11 +193,7 @@ class Worker:
                 self._reports.send_bytes(ALIVE)
             for listener in self._listeners:
                 listener.hang_up_idle()
-            self._refresh_certificates()
-
-    def _refresh_certificates(self) -> None:
-        for listener in self._listeners:
-            listener.refresh_certificate()
+                listener.refresh_certificate()
 
     async def _housekeep(self) -> None:
         while True:
@@ -218,6 +212,16 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(self._dispatcher.drained(), *(listener.drained() for listener in self._listeners))
+
+
+async def unending(chore: Callable[[], Awaitable[None]]) -> None:
+    """Do it until cancelled, whatever breaks in it."""
+    while True:
+        try:
+            await chore()
+        except Exception as error:
+            log.error("defect", where=chore.__qualname__, error=repr(error), exc_info=error)
+            await asyncio.sleep(_TICK)
 
 
 def _log_defect(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
