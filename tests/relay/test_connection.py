@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 
@@ -21,6 +22,7 @@ from posthouse.relay.connection import COMMAND_TIMEOUT, READ_AHEAD, Connection
 from posthouse.relay.in_force import InForce
 from posthouse.relay.listener import OpenListener
 from posthouse.relay.session import Hearing
+from posthouse.relay.transaction import IN_MEMORY
 from posthouse.settings import Limits, Listener, Settings
 from posthouse.spool import NewMessage, StoreUnavailable, StoreUncertain
 
@@ -40,8 +42,9 @@ ORGANIZATION = Organization(
 class Wire(asyncio.Transport):
     """The client's end. `is_stuck`: the client reads nothing, so that what is written stays in our buffer."""
 
-    def __init__(self) -> None:
+    def __init__(self, peername: tuple[str, int] | None = ("192.0.2.7", 40000)) -> None:
         super().__init__()
+        self.peername = peername
         self.writes: list[bytes] = []
         self.is_stuck = False
         self.is_reading = True
@@ -50,7 +53,7 @@ class Wire(asyncio.Transport):
         self.protocol: Connection
 
     def get_extra_info(self, name: str, default: object = None) -> object:
-        return ("192.0.2.7", 40000) if name == "peername" else default
+        return self.peername if name == "peername" else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self._is_closing
@@ -120,8 +123,8 @@ class Desk:
 
 
 class Client:
-    def __init__(self, desk: Desk) -> None:
-        self.wire = Wire()
+    def __init__(self, desk: Desk, wire: Wire | None = None) -> None:
+        self.wire = wire or Wire()
         self.connection = self.wire.protocol = Connection(desk.hearing, desk.listener._connections)
         self.connection.connection_made(self.wire)
 
@@ -231,6 +234,24 @@ def test_a_mail_goes_on_its_way_though_its_client_has_gone(desk: Desk, client: C
     assert desk.taken == [new.message]
 
 
+def test_content_in_tiny_pieces_takes_no_more_memory_than_in_large_ones(desk: Desk, client: Client) -> None:
+    """Each piece is an object of its own, many times the size of what it holds."""
+    client.say(TRANSACTION + b"Subject: x\r\n\r\n")
+    sent = 0
+    tracemalloc.start()
+    try:
+        while sent < IN_MEMORY // 2:
+            sent += 2
+            client.connection.data_received(bytes((120, sent % 26 + 97)))
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 2 * IN_MEMORY
+    client.say(b"\r\n.\r\n")
+    [(new, _)] = desk.accepted
+    assert new.message.size > sent
+
+
 def test_a_message_that_is_refused_gives_its_room_back(desk: Desk, client: Client) -> None:
     room = desk.hearing.budget.room
     client.say(TRANSACTION)
@@ -278,6 +299,14 @@ def test_a_session_too_many_is_told_so_and_leaves_room_when_it_ends(desk: Desk) 
     first.wire.abort()
     assert desk.client().heard() == [BANNER]
     assert desk.hearing.census.sessions == 2
+
+
+def test_a_client_that_has_gone_before_we_look_is_let_go(desk: Desk) -> None:
+    """As the probes of a load balancer do, which reset the connection at once; uvloop knows no address then."""
+    client = Client(desk, Wire(peername=None))
+    assert client.heard() == []
+    assert client.wire.is_aborted
+    assert desk.hearing.census.sessions == 0
 
 
 def test_an_idle_client_is_hung_up_on(desk: Desk, client: Client) -> None:

@@ -51,7 +51,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        self.session = Session(self._hearing, self, transport.get_extra_info("peername")[0])
+        peer = transport.get_extra_info("peername")
+        self.session = Session(self._hearing, self, peer[0] if peer else "")
+        if peer is None:  # it has reset the connection already, and uvloop can't tell any more who it was
+            self.abort()
+            return
         if not self._admit():
             return
         if self._hearing.listener.tls == "implicit" and self._hearing.tls_context is not None:

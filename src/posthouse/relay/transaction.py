@@ -12,6 +12,8 @@ IN_MEMORY = 256 << 10
 """Bytes of a message kept in memory while it arrives; the rest goes to a file. A header must fit."""
 ROUTES_TOLD = 10
 """Recipients whose routing the trace gives reasons for."""
+_PARTS = 1024
+"""Pieces that come one by one are joined at this number, since each is an object of its own."""
 HOP_LIMIT = 50
 OWN_HOP_LIMIT = 3
 
@@ -69,6 +71,8 @@ class Transaction:
         self._in_memory += len(data)
         if self._in_memory > IN_MEMORY:
             self._spill()
+        elif len(self._parts) >= _PARTS:
+            self._parts = [b"".join(self._parts)]
 
     def finish(self, client: Client, tls: str, at: float, budget: Budget) -> NewMessage:
         """The message as it is spooled, with its Received line on top; leased to this worker if the budget has room.
