@@ -11,7 +11,7 @@ from posthouse import observe
 from posthouse.organization import DeliveryOverrides, LimitOverrides, Organization, OrganizationError, from_document
 from posthouse.relay.retry import RetrySchedule
 from posthouse.settings import DeliverySettings, Limits, Settings
-from posthouse.spool import Organizations, Spool, StoreUnavailable
+from posthouse.spool import Organizations, Spool, SpoolError
 
 POLL = 0.25
 """Seconds between two looks at the stored organization's revision."""
@@ -78,7 +78,7 @@ class Watch:
                     log.info("organization changed", revision=self.current.revision)
                 elif self._clock() - self._beat_at > HEARTBEAT:
                     await self._beat()
-            except StoreUnavailable as error:
+            except SpoolError as error:
                 log.error("store unavailable", reason=str(error))
 
     async def _beat(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from posthouse import observe
 from posthouse.relay.budget import Budget
-from posthouse.spool import Lease, Spool, StoreUnavailable
+from posthouse.spool import Lease, Spool, SpoolError
 
 INTERVAL = 0.5
 """Seconds between two looks for due mail."""
@@ -28,7 +28,7 @@ class Scheduler:
         while True:
             try:
                 claimed = await self._claim()
-            except StoreUnavailable as error:
+            except SpoolError as error:
                 log.error("store unavailable", reason=str(error))
                 claimed = 0
             if claimed < BATCH:
