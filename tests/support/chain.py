@@ -47,9 +47,13 @@ def site_before(make: MakeHouse, host: str, port: int, settings: str = "", *, pa
     return site.start()
 
 
-def chain(make: MakeHouse, settings: str = "") -> tuple[House, House]:
-    """Site and tenant, both with these settings, running."""
+def start_tenant(make: MakeHouse, settings: str = "") -> House:
     tenant = make(TENANT, settings, name="tenant", hostname="tenant.test")
     tenant.apply()
-    tenant.start()
+    return tenant.start()
+
+
+def chain(make: MakeHouse, settings: str = "") -> tuple[House, House]:
+    """Site and tenant, both with these settings, running."""
+    tenant = start_tenant(make, settings)
     return site_before(make, tenant.address, tenant.port, settings), tenant
