@@ -139,10 +139,11 @@ def test_old_traces_are_purged_but_not_the_queue(store: Store, worker: SpoolWork
     done, waiting, held, young = (
         new_message(received_at=now - 31 * DAY),
         new_message(received_at=now - 31 * DAY),
-        new_message(received_at=now - 31 * DAY, held=True),
+        new_message(received_at=now - 31 * DAY, leased=False),
         new_message(received_at=now - 29 * DAY),
     )
     worker.accept(done, waiting, held, young)
+    Queue(store).hold(QueueFilter(message_ids=(held.message.id,)))
     worker.settle(deferred(done.message, now))
     worker.claim()
     worker.settle(delivered(done.message), delivered(young.message))

@@ -282,12 +282,11 @@ def _client_text(client: Client) -> str:
 
 def _recipient_rows(new: NewMessage, worker_id: int) -> Iterator[Row]:
     message_id, due = new.message.id, new.message.received_at
-    state = (State.HELD if new.held else State.WAITING).value
-    worker = worker_id if new.leased and not new.held else None
+    worker = worker_id if new.leased else None
     for place, each in enumerate(new.message.envelope.recipients):
         notify = each.notify.parameter if each.notify else ""
         untried = (None, False, "", "", None, "", "", "", None)
-        yield message_id, place, each.forward_path, notify, each.orcpt, state, worker, due, 0, *untried
+        yield message_id, place, each.forward_path, notify, each.orcpt, State.WAITING.value, worker, due, 0, *untried
 
 
 def _file_row(message_id: str, number: int, piece: FilePiece) -> Row:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from posthouse.mail import Body, Client, Envelope, Message, Notify, Recipient, Ret
 from posthouse.spool.contents import FilePiece, RowPiece, SpooledContent
-from posthouse.spool.records import Lease, Origin, Pending
+from posthouse.spool.records import Lease, Pending
 from posthouse.spool.schema import WAITING, content, message, recipient
 from posthouse.spool.store import Store
 
@@ -41,7 +41,6 @@ _CLAIM = (
         recipient.c.delay_warned,
     )
 )
-_NEXT_DUE = sa.select(recipient.c.due).where(_UNLEASED).order_by(*_LONGEST_DUE_FIRST).limit(1)
 
 
 def claim(connection: sa.Connection, worker_id: int, now: float, limit: int, reader: ContentReader) -> list[Lease]:
@@ -51,18 +50,10 @@ def claim(connection: sa.Connection, worker_id: int, now: float, limit: int, rea
     for row in rows:
         pending[row.message_id].append(Pending(row.place, row.attempts, row.first_deferred_at, row.delay_warned))
     found = load_messages(connection, pending.keys(), reader)
-    return [
-        Lease(found[key][0], tuple(sorted(pending[key], key=lambda each: each.index)), found[key][1]) for key in pending
-    ]
+    return [Lease(found[key], tuple(sorted(pending[key], key=lambda each: each.index))) for key in pending]
 
 
-def next_due(connection: sa.Connection) -> float | None:
-    return connection.scalar(_NEXT_DUE)
-
-
-def load_messages(
-    connection: sa.Connection, ids: Iterable[str], reader: ContentReader
-) -> dict[str, tuple[Message, Origin]]:
+def load_messages(connection: sa.Connection, ids: Iterable[str], reader: ContentReader) -> dict[str, Message]:
     """Messages by id, with all their recipients, done ones too, since a recipient's place names it for good."""
     wanted = sorted(ids)
     if not wanted:
@@ -70,7 +61,7 @@ def load_messages(
     recipients = _recipients(connection, wanted)
     contents = reader.load(connection, wanted)
     rows = connection.execute(sa.select(message).where(message.c.id.in_(wanted)))
-    return {row.id: (_message(row, recipients[row.id], contents[row.id]), Origin(row.origin)) for row in rows}
+    return {row.id: _message(row, recipients[row.id], contents[row.id]) for row in rows}
 
 
 class ContentReader:

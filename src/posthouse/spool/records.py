@@ -97,7 +97,6 @@ class NewMessage:
     reasons: str = ""
     origin: Origin = Origin.SMTP
     leased: bool = True
-    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,6 @@ class Lease:
 
     message: Message
     recipients: tuple[Pending, ...]
-    origin: Origin = Origin.SMTP
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,10 +111,6 @@ class Spool:
             raise
         return claimed
 
-    async def next_due(self) -> float | None:
-        """When the next recipient that nobody leases is due."""
-        return await self._act(lambda tx: leases.next_due(tx.connection))
-
     async def heartbeat(self, now: float, revision: int) -> int:
         """Say, every 10 s or so and after a change, that this worker lives, with that revision of the organization in
         force. Voids silent workers of other nodes. Returns the stored revision."""
