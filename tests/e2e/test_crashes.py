@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 
 import psutil
 import pytest
 
+from posthouse.admin.references import secret_names
+from posthouse.net.certificates import Authority
 from posthouse.spool import State
-from support.chain import chain, site_before
+from support.chain import SITE, chain, site_before
 from support.house import House, MakeHouse, wait_for
 from support.load import RECIPIENT, SENDER, Load, body_of
 from support.peers import SILENCE, Peer
@@ -107,3 +115,60 @@ def test_the_mail_of_the_dead_goes_on_at_once(house: MakeHouse, kill: Callable[[
         site.await_idle()
     assert message_id.encode() in peer.messages[0].content
     assert len(site.workers) == 2
+
+
+KILLED_AT = """
+import os, signal
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+left = None
+def step(*arguments):
+    global left
+    if left is None and "BEGIN IMMEDIATE" in arguments:
+        left = {step}
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if left is not None:
+        left -= 1
+event.listen(Engine, "before_cursor_execute", step)
+event.listen(Engine, "commit", step)
+"""
+"""Counts the statements and commits from the first that writes, and ends the process just before one of them."""
+
+
+def organization(house: House, *, certificate: str) -> str:
+    """It differs in the document and in a secret."""
+    return (
+        SITE.format(host="127.0.0.1", port=25)
+        + f'comment = "{certificate}"\nclient_certificate = {{ pfx = "{certificate}" }}\n'
+    )
+
+
+def stored(house: House) -> str:
+    """The comment of the organization in the store, which has the secrets that this one names and no others."""
+    with closing(sqlite3.connect(house.data_dir / "posthouse.db")) as connection:
+        document = json.loads(connection.execute("SELECT document FROM organization").fetchone()[0])
+        secrets = {name for (name,) in connection.execute("SELECT name FROM secret")}
+    assert secrets == secret_names(document)
+    assert len(secrets) == 1
+    return document["outbound_connector"][0]["comment"]
+
+
+def test_apply_that_is_killed_has_done_all_or_nothing(house: MakeHouse) -> None:
+    site = house("")
+    authority = Authority.create("CA")
+    for name in ("old.pfx", "new.pfx"):
+        (site.folder / name).write_bytes(authority.issue(["site.test"]).to_pfx(""))
+    site.apply(organization(site, certificate="old.pfx"))
+    site.write_organization(organization(site, certificate="new.pfx"))
+
+    found: list[str] = []
+    for step in itertools.count():
+        site.patch(KILLED_AT.format(step=step))
+        command = [sys.executable, *site.program, "apply", str(site.folder / "organization.toml")]
+        ended = subprocess.run([*command, "--config", str(site.config)], capture_output=True, check=False, timeout=60)
+        found.append(stored(site))
+        if found[-1] == "new.pfx":
+            break
+        assert ended.returncode == -signal.SIGKILL
+    assert len(found) > 5
