@@ -53,7 +53,7 @@ class Settling:
         duty: DsnDuty = DsnDuty.RELAYED,
     ) -> None:
         recipients = range(len(message.envelope.recipients))
-        lease = Lease(message, tuple(Pending(index, attempts, None, warned) for index in recipients))
+        lease = Lease(message, tuple(Pending(index, attempts, warned) for index in recipients))
         self.budget.reserve(message.content)
         delivery = Delivery(message, tuple(recipients), "Office 365", "tenant.test")
         outcomes = [Outcome(index, status, reply, "mx.test [192.0.2.25]", self.now, duty) for index in recipients]

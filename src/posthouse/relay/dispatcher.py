@@ -45,7 +45,7 @@ class Dispatcher:
     def take_fresh(self, message: Message) -> None:
         """Take a message just accepted: none of its recipients has been tried."""
         count = len(message.envelope.recipients)
-        self.take(Lease(message, tuple(Pending(index, 0, None, False) for index in range(count))))
+        self.take(Lease(message, tuple(Pending(index, 0, False) for index in range(count))))
 
     def take(self, lease: Lease) -> None:
         """Route each recipient and queue a delivery for each destination."""

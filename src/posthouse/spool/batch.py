@@ -187,7 +187,6 @@ class Writing:
             "worker": None,
             "due": settlement.retry_at[outcome.recipient],
             "attempts": recipient.c.attempts + 1,
-            "first_deferred_at": sa.func.coalesce(recipient.c.first_deferred_at, outcome.at),
             "connector": settlement.connector,
             "destination": settlement.destination,
             "code": reply.code,
@@ -285,7 +284,7 @@ def _recipient_rows(new: NewMessage, worker_id: int) -> Iterator[Row]:
     worker = worker_id if new.leased else None
     for place, each in enumerate(new.message.envelope.recipients):
         notify = each.notify.parameter if each.notify else ""
-        untried = (None, False, "", "", None, "", "", "", None)
+        untried = (False, "", "", None, "", "", "", None)
         yield message_id, place, each.forward_path, notify, each.orcpt, State.WAITING.value, worker, due, 0, *untried
 
 

@@ -37,7 +37,6 @@ _CLAIM = (
         recipient.c.message_id,
         recipient.c.place,
         recipient.c.attempts,
-        recipient.c.first_deferred_at,
         recipient.c.delay_warned,
     )
 )
@@ -48,7 +47,7 @@ def claim(connection: sa.Connection, worker_id: int, now: float, limit: int, rea
     rows = connection.execute(_CLAIM, {"now": now, "most": limit, "claimant": worker_id}).all()
     pending: defaultdict[str, list[Pending]] = defaultdict(list)
     for row in rows:
-        pending[row.message_id].append(Pending(row.place, row.attempts, row.first_deferred_at, row.delay_warned))
+        pending[row.message_id].append(Pending(row.place, row.attempts, row.delay_warned))
     found = load_messages(connection, pending.keys(), reader)
     return [Lease(found[key], tuple(sorted(pending[key], key=lambda each: each.index))) for key in pending]
 

@@ -126,11 +126,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A recipient that a lease hands to the worker: `attempts` were made before, the first deferral was at …"""
+    """A recipient that a lease hands to the worker, after so many attempts."""
 
     index: int
     attempts: int
-    first_deferred_at: float | None
     delay_warned: bool
 
 

@@ -54,7 +54,6 @@ recipient = sa.Table(
     sa.Column("worker", sa.BigInteger, comment="who leases it, while it waits"),
     sa.Column("due", Time, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("first_deferred_at", Time),
     sa.Column("delay_warned", sa.Boolean, nullable=False),
     sa.Column("connector", sa.Text, nullable=False, comment="outbound"),
     sa.Column("destination", sa.Text, nullable=False),

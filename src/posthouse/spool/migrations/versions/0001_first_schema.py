@@ -76,7 +76,6 @@ def _create_queue() -> None:
         sa.Column("worker", sa.BigInteger, comment="who leases it, while it waits"),
         sa.Column("due", sa.Double, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
-        sa.Column("first_deferred_at", sa.Double),
         sa.Column("delay_warned", sa.Boolean, nullable=False),
         sa.Column("connector", sa.Text, nullable=False, comment="outbound"),
         sa.Column("destination", sa.Text, nullable=False),
