@@ -2,53 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from support.house import House
-
-MakeHouse = Callable[..., House]
-
-TENANT = """
-[[accepted_domain]]
-name = "contoso.com"
-
-[[inbound_connector]]
-name = "Relay"
-connector_type = "OnPremises"
-sender_ip_addresses = ["127.0.0.0/8"]
-
-[[outbound_connector]]
-name = "Mailboxes"
-transport = "mailbox"
-all_accepted_domains = true
-mailboxes = ["user@contoso.com", "scanner@contoso.com"]
-"""
-
-SITE = """
-[[accepted_domain]]
-name = "contoso.com"
-type = "InternalRelay"
-
-[[inbound_connector]]
-name = "Scanners"
-connector_type = "OnPremises"
-sender_ip_addresses = ["127.0.0.0/8"]
-
-[[outbound_connector]]
-name = "Office 365"
-recipient_domains = ["*"]
-smart_hosts = ["{tenant.address}"]
-port = 2525
-"""
+from support.chain import TENANT, chain, start_tenant
+from support.house import MakeHouse
 
 
 def test_a_mail_goes_over_a_smart_host_into_a_maildir(house: MakeHouse) -> None:
-    tenant = house(TENANT, name="tenant", hostname="tenant.test")
-    tenant.apply()
-    tenant.start()
-    site = house(SITE.format(tenant=tenant), name="site", hostname="site.test")
-    site.apply()
-    site.start()
+    site, tenant = chain(house)
 
     message_id = site.send("scanner@contoso.com", "user@contoso.com", subject="A scan")
 
@@ -67,13 +26,9 @@ def test_a_stranger_cannot_relay(house: MakeHouse) -> None:
         client.mail("a@fabrikam.example")
         code, reply = client.rcpt("b@example.net")
     assert code == 550
-    assert reply.startswith(
-        b"5.7.64 TenantAttribution; Relay Access Denied [ValidationStatus of '' is EmptyCertificate]"
-    )
+    assert reply.startswith(b"5.7.64 TenantAttribution; Relay Access Denied")
+    assert b"[ValidationStatus of '' is EmptyCertificate]" in reply
 
 
 def test_serve_ends_on_sigterm_with_status_0(house: MakeHouse) -> None:
-    tenant = house(TENANT)
-    tenant.apply()
-    tenant.start()
-    assert tenant.stop() == 0
+    assert start_tenant(house).stop() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 
@@ -15,7 +16,7 @@ from posthouse.relay.in_force import InForce
 from posthouse.relay.settling import Settler
 from posthouse.relay.worker import new_id
 from posthouse.settings import Settings
-from posthouse.spool import Settlement
+from posthouse.spool import Settlement, Spool
 from posthouse.transports import Transport
 from support.recording import RecordingSpool
 
@@ -71,7 +72,7 @@ def delivered(delivery: Delivery) -> list[Outcome]:
 def made(spool: RecordingSpool, transport: Transport | None) -> Dispatcher:
     in_force = InForce.made(1, ORGANIZATION, Settings(hostname="relay.test"))
     settler = Settler(
-        spool=spool,  # type: ignore[arg-type]
+        spool=cast("Spool", spool),
         budget=Budget(),
         in_force=lambda: in_force,
         hostname="relay.test",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -13,7 +14,7 @@ from posthouse.relay.budget import Budget
 from posthouse.relay.in_force import InForce
 from posthouse.relay.settling import OpenLease, Settler
 from posthouse.relay.worker import new_id
-from posthouse.spool import EventKind, Lease, Pending
+from posthouse.spool import EventKind, Lease, Pending, Spool
 from support.recording import RecordingSpool
 
 MakeMessage = Callable[..., Message]
@@ -33,7 +34,7 @@ class Settling:
         self.budget = Budget()
         self.handed_over: list[Message] = []
         self.settler = Settler(
-            spool=spool,  # type: ignore[arg-type]
+            spool=cast("Spool", spool),
             budget=self.budget,
             in_force=lambda: in_force,
             hostname="relay.test",
