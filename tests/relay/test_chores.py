@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,3 +73,46 @@ def test_the_watch_goes_on(trouble: type[SpoolError], monkeypatch: pytest.Monkey
         return await asks_again(watch, spool)
 
     assert asyncio.run(scenario())
+
+
+class Beating:
+    """Counts heartbeats; the stored organization is always a newer one if `is_changed`. Ends the watch after a few."""
+
+    def __init__(self, *, is_changed: bool) -> None:
+        self.beats = self.looks = 0
+        self._revision = 1 if is_changed else 0
+
+    async def revision(self) -> int:
+        self.looks += 1
+        if self.looks > 5:
+            raise asyncio.CancelledError
+        return self._revision
+
+    async def heartbeat(self, now: float, revision: int) -> None:
+        self.beats += 1
+
+
+def beats(monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float], *, is_changed: bool) -> int:
+    monkeypatch.setattr(in_force_module, "POLL", 0)
+    spool: Any = Beating(is_changed=is_changed)
+    unreadable: Any = Unreadable()
+    watch = Watch(Settings(hostname="relay.test"), spool, unreadable, unreadable, clock)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(watch.run())
+    return spool.beats
+
+
+class Unreadable:
+    def load(self) -> None:
+        raise StoreUnavailable("the disk")
+
+
+def test_a_clock_that_is_set_back_does_not_silence_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = itertools.chain([1e9, 1e9], itertools.count(1e6, 10.0))
+    assert beats(monkeypatch, lambda: next(times), is_changed=False) > 2
+
+
+def test_a_change_that_cannot_be_taken_into_force_does_not_silence_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other nodes would take its mail for a dead one's, and deliver it twice."""
+    times = itertools.count(1e6, 10.0)
+    assert beats(monkeypatch, lambda: next(times), is_changed=True) > 2

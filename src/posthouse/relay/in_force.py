@@ -73,11 +73,11 @@ class Watch:
         while True:
             await asyncio.sleep(POLL)
             try:
+                if abs(self._clock() - self._beat_at) > HEARTBEAT:  # it may have been set back
+                    await self._beat()
                 if await self._spool.revision() != self.current.revision:
                     await self.refresh()
                     log.info("organization changed", revision=self.current.revision)
-                elif self._clock() - self._beat_at > HEARTBEAT:
-                    await self._beat()
             except SpoolError as error:
                 log.error("store unavailable", reason=str(error))
 
