@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +159,22 @@ def test_files_of_the_dead_are_removed_once_nothing_needs_them(sqlite_store: Sto
         path.parent.name for path in sqlite_store.content_folder.rglob("lock")
     ]
     assert len(list(sqlite_store.content_folder.iterdir())) == 1
+
+
+def test_a_folder_that_a_sibling_sweeps_at_the_same_time_is_no_trouble(
+    sqlite_store: Store, worker: SpoolWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = sqlite_store.content_folder / "dead"
+    dead.mkdir()
+    try_acquire = contents.FileLock.try_acquire
+
+    def swept_before(lock: contents.FileLock) -> bool:
+        shutil.rmtree(dead)
+        return try_acquire(lock)
+
+    monkeypatch.setattr(contents.FileLock, "try_acquire", swept_before)
+    worker.spool.housekeep(0.0, 0.0)
+    assert not dead.exists()
 
 
 def test_a_large_message_is_never_in_memory(store: Store, start_worker: StartWorker) -> None:

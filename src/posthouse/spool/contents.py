@@ -242,7 +242,7 @@ class ContentFolder:
             with suppress(OSError):
                 lock = FileLock(path / _LOCK)
                 try:
-                    if lock.try_acquire():
+                    if lock.try_acquire() and lock.is_current:
                         yield path.name
                 finally:
                     lock.close()
