@@ -309,7 +309,7 @@ TLS_FATES = {
     # the next hop:     opportunistic, EncryptionOnly, CertificateValidation, DomainValidation
     "plain": (IN_THE_CLEAR, NOT_OFFERED, NOT_OFFERED, NOT_OFFERED),
     "broken": (IN_THE_CLEAR, REFUSED, REFUSED, REFUSED),
-    "unwilling": (IN_THE_CLEAR, "deferred 4.7.0", "deferred 4.7.0", "deferred 4.7.0"),
+    "unwilling": (IN_THE_CLEAR, NOT_OFFERED, NOT_OFFERED, NOT_OFFERED),
     "self-signed": (OVER_TLS, OVER_TLS, REFUSED, REFUSED),
     "stranger": (OVER_TLS, OVER_TLS, REFUSED, REFUSED),
     "expired": (OVER_TLS, OVER_TLS, REFUSED, REFUSED),

@@ -102,7 +102,13 @@ class TestRequired:
         assert peer.sessions[0].commands == ["EHLO relay.contoso.com"]
 
     @pytest.mark.parametrize(
-        ("answer", "enhanced"), [(CLOSE, "4.7.5"), ("454 4.7.0 not now", "4.7.0"), ("220 go\r\n250 injected", "4.7.5")]
+        ("answer", "enhanced"),
+        [
+            (CLOSE, "4.7.5"),
+            ("454 4.7.0 not now", "4.7.4"),
+            ("554 5.7.0 never", "4.7.4"),
+            ("220 go\r\n250 injected", "4.7.5"),
+        ],
     )
     def test_nor_where_it_fails(self, sender, ca: trustme.CA, answer: str | Misdeed, enhanced: str):
         sender.connector = replace(sender.connector, tls_settings=TlsSettings.ENCRYPTION_ONLY)

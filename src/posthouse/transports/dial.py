@@ -79,16 +79,16 @@ class Dialler:
         return SessionFailed(Reply(451, "4.4.1", f"{host.name} [{host.ip}]:{self._port}: {reason}{source}"))
 
     async def _secure(self, connection: Connection, host: Host) -> None:
-        if not connection.extensions.starttls:
-            if self._requires_tls:
-                reply = Reply(451, "4.7.4", f"{connection.name} does not offer STARTTLS, which the connector requires")
-                raise TlsFailed(reply, connection.remote)
-            return
-        reply = await connection.starttls(TlsSession(self._context, host.name))
-        if reply.is_positive:
-            await self._hello_again(connection)
-        elif self._requires_tls:
-            raise TlsFailed(reply, connection.remote)
+        refusal = "it is not offered"
+        if connection.extensions.starttls:
+            reply = await connection.starttls(TlsSession(self._context, host.name))
+            if reply.is_positive:
+                await self._hello_again(connection)
+                return
+            refusal = str(reply)
+        if self._requires_tls:  # deferred even for a 5yz: it says nothing of the mail, and a host's TLS comes back
+            text = f"{connection.name} refuses STARTTLS, which the connector requires: {refusal}"
+            raise TlsFailed(Reply(451, "4.7.4", text), connection.remote)
 
     async def _hello_again(self, connection: Connection) -> None:
         """RFC 3207 4.2. In TLS 1.3 a server that doesn't take our certificate says so only now (RFC 8446 4.4.2.4)."""
