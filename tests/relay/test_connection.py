@@ -86,6 +86,7 @@ class Desk:
 
     def __init__(self, limits: Limits, listener: Listener, organization: Organization = ORGANIZATION) -> None:
         self.now = 1000.0
+        self.wall_clock = 2000.0
         self.accepted: list[tuple[NewMessage, Done]] = []
         self.checks: list[asyncio.Future[bool]] = []
         self.taken: list[Message] = []
@@ -101,7 +102,8 @@ class Desk:
             passwords=self,
             in_force=lambda: in_force,
             new_id=lambda: f"id{next(ids)}",
-            clock=lambda: self.now,
+            clock=lambda: self.wall_clock,
+            elapsed=lambda: self.now,
             budget=Budget(),
             take=self.taken.append,
         )
@@ -442,3 +444,9 @@ def test_a_client_that_ends_tls_ends_the_session(desk: Desk, tls_client: TlsClie
     tls_client.client.connection.data_received(tls_client.tls.data_to_send())
     assert tls_client.client.wire.is_closing()
     assert desk.hearing.census.sessions == 0
+
+
+def test_a_clock_that_is_set_makes_nobody_idle(desk: Desk, client: Client) -> None:
+    desk.wall_clock += 86_400.0
+    desk.listener.hang_up_idle()
+    assert not client.wire.is_closing()

@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._choked = False
         self._full = False
         self.tls: TlsSession | None = None
-        self.active_at = hearing.clock()
+        self.active_at = hearing.elapsed()
         self.engine = ServerEngine(
             hearing.hostname,
             ServerLimits(size=limits.message_size, recipients=limits.recipients),
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
             self._greet()
 
     def data_received(self, data: bytes) -> None:
-        self.active_at = self._hearing.clock()
+        self.active_at = self._hearing.elapsed()
         if self.tls is not None:
             try:
                 data = self._decrypt(self.tls, data)
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
         """Answer what the engine has been paused for, and go on with what came meanwhile."""
         if self._transport.is_closing():
             return
-        self.active_at = self._hearing.clock()
+        self.active_at = self._hearing.elapsed()
         self.engine.reply(reply)
         if self._full:
             self._full = False

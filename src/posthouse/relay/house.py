@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+_OPEN_FILES = 65_536
 _LOCK_PATIENCE = 5.0  # seconds; workers of a killed supervisor need a moment to notice and end
 
 
@@ -31,6 +32,21 @@ def hold_data_dir(data_dir: Path) -> Iterator[None]:
     with lock:
         _lock(lock, data_dir)
         yield
+
+
+def allow_open_files() -> None:
+    """Raise the limit on open files as far as this user may, up to 65,536: each session and each delivery is one.
+
+    The soft limit is often 1,024, however high the hard one is. Windows has no such limit.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def node_name(data_dir: Path) -> str:

@@ -64,7 +64,7 @@ class OpenListener:
 
     def hang_up_idle(self) -> None:
         """RFC 5321 4.5.3.2.7: five minutes without a word."""
-        limit = self._hearing.clock() - COMMAND_TIMEOUT
+        limit = self._hearing.elapsed() - COMMAND_TIMEOUT
         for connection in [connection for connection in self._connections if connection.active_at < limit]:
             connection.time_out()
 

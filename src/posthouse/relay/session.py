@@ -58,7 +58,8 @@ log = observe.logger
 
 @dataclass(slots=True)
 class Hearing:
-    """What all sessions of a listener share in a worker."""
+    """What all sessions of a listener share in a worker. `clock` tells the time, `elapsed` how much of it has gone by:
+    it isn't set forward or back."""
 
     listener: Listener
     hostname: str
@@ -69,6 +70,7 @@ class Hearing:
     in_force: Callable[[], InForce]
     new_id: Callable[[], str]
     clock: Callable[[], float]
+    elapsed: Callable[[], float]
     budget: Budget
     take: Callable[[Message], None]
     tls_context: ServerContext | None = None

@@ -15,7 +15,7 @@ from types import FrameType
 from posthouse import observe
 from posthouse.relay import worker
 from posthouse.relay.census import Census
-from posthouse.relay.house import hold_data_dir, node_name
+from posthouse.relay.house import allow_open_files, hold_data_dir, node_name
 from posthouse.relay.listener import identity_file, reserve_address
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, Workers, open_store
@@ -32,6 +32,7 @@ def serve(settings: Settings) -> int:
 
     Raises `StartError` with one line for the user when the data directory, the store or a port can't be had.
     """
+    allow_open_files()
     with ExitStack() as stack:
         stack.enter_context(hold_data_dir(settings.data_dir))
         node = node_name(settings.data_dir)

@@ -174,6 +174,7 @@ class Worker:
             in_force=lambda: self._watch.current,
             new_id=new_id,
             clock=time.time,
+            elapsed=time.monotonic,
             budget=self._budget,
             take=self._dispatcher.take_fresh,
         )
