@@ -29,8 +29,12 @@ check: setup
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: setup
-	$(BIN)/python bench/throughput.py
+bench: setup .tools/.peers
+	$(BIN)/python -m bench $(ARGS)
+
+.tools/.peers: bench/unpack-peers bench/requirements.txt
+	@bench/unpack-peers .tools
+	@touch $@
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
-_CGROUPS = next(folder for folder in map(Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) if folder.is_dir())
+_CGROUPS = next(filter(Path.is_dir, map(Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"))), Path())
 _ARRIVED = re.compile(rb"mesg=(\d+)")
-_DEADLINE = 300.0
+_DEADLINE = 120.0
+_LOOK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class Figures:
 class Group:
     """A cgroup for one relay's processes."""
 
+    start_seconds = 0.0
+    """From the command to the first greeting."""
+
     def __init__(self, name: str) -> None:
         self._folder = _CGROUPS / f"posthouse-bench-{name}-{os.getpid()}"
         self._folder.mkdir()
@@ -65,10 +69,11 @@ class Group:
 
     def close(self) -> None:
         deadline = time.monotonic() + 10
-        while (self._folder / "cgroup.procs").read_text() and time.monotonic() < deadline:
+        while self._folder.exists() and time.monotonic() < deadline:
             (self._folder / "cgroup.kill").write_text("1")
             time.sleep(0.05)
-        self._folder.rmdir()
+            with contextlib.suppress(OSError):  # busy as long as somebody is dying
+                self._folder.rmdir()
 
 
 class Sink:
@@ -81,7 +86,7 @@ class Sink:
         )
         self.arrived = 0
         threading.Thread(target=self._count, daemon=True).start()
-        await_port(port)
+        await_port(port, self._process)
 
     def _count(self) -> None:
         assert self._process.stdout is not None
@@ -89,9 +94,32 @@ class Sink:
             if found := _ARRIVED.findall(text):
                 self.arrived = int(found[-1])
 
+    def await_arrivals(self, count: int) -> None:
+        deadline = time.monotonic() + _DEADLINE
+        while self.arrived < count:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{count - self.arrived} messages have not arrived")
+            time.sleep(0.002)
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+def _watch(source: subprocess.Popen[bytes], group: Group | None) -> float:
+    """Wait for the client's end. The most memory that the relay had meanwhile, looked at every second."""
+    memory, deadline = 0.0, time.monotonic() + _DEADLINE
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            source.wait(_LOOK)
+        memory = max(memory, group.memory if group else 0)
+        if source.returncode is not None:
+            break
+        if time.monotonic() > deadline:
+            source.kill()
+    if source.wait():
+        raise OSError(f"smtp-source ended with status {source.returncode}")
+    return memory
 
 
 @contextmanager
@@ -103,32 +131,35 @@ def sink(port: int) -> Iterator[Sink]:
         running.close()
 
 
-def run(load: Load, port: int, sink: Sink, group: Group) -> Figures:
-    """Put a load on the relay at `port` and wait until all of it has arrived at the sink."""
-    before, cpu = sink.arrived, group.cpu_seconds
+def run(load: Load, port: int, sink: Sink, group: Group | None) -> Figures:
+    """Put a load on the relay at `port` and wait until all of it has arrived at the sink.
+
+    Without a group the sink itself is at `port`: there is no relay whose CPU and memory count.
+    """
+    before, cpu = sink.arrived, group.cpu_seconds if group else 0
     started = time.monotonic()
-    subprocess.run(
+    source = subprocess.Popen(
         [
             *(TOOLS / "bin" / "smtp-source", "-s", str(load.sessions), "-l", str(load.size), "-m", str(load.messages)),
             *(["-d"] if load.reuse else []),
             *("-f", "scanner@contoso.com", "-t", "user@example.net", f"127.0.0.1:{port}"),
         ],
-        check=True,
     )
-    memory = group.memory
-    while sink.arrived - before < load.messages:
-        if time.monotonic() - started > _DEADLINE:
-            raise TimeoutError(f"only {sink.arrived - before} of {load.messages} messages arrived")
-        time.sleep(0.002)
+    memory = _watch(source, group)
+    sink.await_arrivals(before + load.messages)
     wall = time.monotonic() - started
-    return Figures(load.messages / wall, (group.cpu_seconds - cpu) * 1000 / load.messages, memory)
+    spent = group.cpu_seconds - cpu if group else 0
+    return Figures(load.messages / wall, spent * 1000 / load.messages, memory)
 
 
-def await_port(port: int) -> None:
-    deadline = time.monotonic() + 30
+def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until an SMTP server greets there. Raises `OSError` if its process ends."""
+    deadline = time.monotonic() + _DEADLINE
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"nothing listens on 127.0.0.1:{port}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            if connection.recv(3) == b"220":
+                return
+        if process.poll() is not None:
+            raise OSError(f"it ended with status {process.returncode}")
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing greets on 127.0.0.1:{port}")
