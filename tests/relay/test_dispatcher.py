@@ -78,7 +78,6 @@ def made(spool: RecordingSpool, transport: Transport | None) -> Dispatcher:
         hostname="relay.test",
         new_id=new_id,
         clock=lambda: 1000.0,
-        take=lambda dsn: None,
     )
     return Dispatcher(
         organization=lambda: ORGANIZATION, transport=lambda _: transport, settler=settler, clock=lambda: 1000.0

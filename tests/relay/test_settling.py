@@ -32,7 +32,6 @@ class Settling:
         self.spool = spool
         self.now = 1000.0
         self.budget = Budget()
-        self.handed_over: list[Message] = []
         self.settler = Settler(
             spool=cast("Spool", spool),
             budget=self.budget,
@@ -40,7 +39,6 @@ class Settling:
             hostname="relay.test",
             new_id=new_id,
             clock=lambda: self.now,
-            take=self.handed_over.append,
         )
 
     def settle(
@@ -111,7 +109,7 @@ def test_a_failure_is_reported_to_the_sender_with_a_null_reverse_path(settling: 
     assert dsn.message.envelope.reverse_path == ""
     assert dsn.message.envelope.recipients[0].forward_path == "scanner@contoso.com"
     assert b"550 5.1.1 Unknown user" in b"".join(dsn.message.content.chunks())
-    assert settling.handed_over == [dsn.message]
+    assert not dsn.leased
     assert settling.spool.last.events[0].kind is EventKind.DSN_SENT
 
 

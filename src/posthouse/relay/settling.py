@@ -41,7 +41,6 @@ class Settler:
         hostname: str,
         new_id: Callable[[], str],
         clock: Callable[[], float],
-        take: Callable[[Message], None],
     ) -> None:
         self._spool = spool
         self._budget = budget
@@ -49,7 +48,6 @@ class Settler:
         self._hostname = hostname
         self._new_id = new_id
         self._clock = clock
-        self._take = take
 
     async def settle(self, held: OpenLease, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
         """Record what became of a delivery, with the DSNs that it calls for, in one settlement."""
@@ -115,15 +113,10 @@ class Settler:
             for outcome in about
         )
         warned = tuple(outcome.recipient for outcome in reports.get(DsnKind.DELAYED, ()))
-
-        def hand_over(error: BaseException | None) -> None:
-            for dsn in dsns:
-                if error is None and dsn.leased:
-                    self._take(dsn.message)
-
-        self._spool.settle(replace(settlement, dsns=dsns, events=events, warned=warned), hand_over)
+        self._spool.settle(replace(settlement, dsns=dsns, events=events, warned=warned))
 
     async def _dsn(self, message: Message, kind: DsnKind, about: Sequence[Outcome], now: float) -> NewMessage:
+        """Leased to nobody: whether it is stored depends on the settlement, so whoever claims it delivers it."""
         returned = await self._returned(message, kind)
         dsn_id = self._new_id()
         envelope, content = compose(
@@ -137,10 +130,8 @@ class Settler:
             returned=returned,
         )
         facts = survey(content[: split(content)], self._hostname)
-        body = MemoryContent((content,))
-        dsn = Message(dsn_id, now, envelope, body, None, Client(""))
-        leased = self._budget.reserve(body)
-        return NewMessage(dsn, facts.subject, facts.message_id, f"DSN for {message.id}", Origin.DSN, leased=leased)
+        dsn = Message(dsn_id, now, envelope, MemoryContent((content,)), None, Client(""))
+        return NewMessage(dsn, facts.subject, facts.message_id, f"DSN for {message.id}", Origin.DSN, leased=False)
 
     async def _returned(self, message: Message, kind: DsnKind) -> bytes:
         """What the DSN quotes: the whole content, or what holds its header; nothing if it can't be read."""

@@ -118,7 +118,6 @@ class Worker:
             hostname=settings.hostname,
             new_id=new_id,
             clock=time.time,
-            take=lambda message: self._dispatcher.take_fresh(message),
         )
         self._dispatcher = Dispatcher(
             organization=lambda: self._watch.current.organization,
