@@ -11,7 +11,7 @@ import pytest
 from posthouse.mail import Delivery, Message, Outcome, Reply, Status, domain_of
 from posthouse.organization import AcceptedDomain, Organization, OutboundConnector, TransportKind
 from posthouse.relay.budget import Budget
-from posthouse.relay.dispatcher import LANES, Dispatcher
+from posthouse.relay.dispatcher import ALL_LANES, LANES, Dispatcher
 from posthouse.relay.in_force import InForce
 from posthouse.relay.settling import Settler
 from posthouse.relay.worker import new_id
@@ -127,6 +127,13 @@ def test_a_destination_has_ten_deliveries_at_once(spool: RecordingSpool, message
     transport = Scripted(delivered)
     dispatch(spool, transport, *(message("user@example.net") for _ in range(30)))
     assert transport.most_at_once == LANES
+
+
+def test_many_destinations_together_have_a_bound_too(spool: RecordingSpool, message: MakeMessage) -> None:
+    transport = Scripted(delivered)
+    dispatch(spool, transport, message(*(f"user@d{number}.net" for number in range(ALL_LANES + 50))))
+    assert len(transport.deliveries) == ALL_LANES + 50
+    assert transport.most_at_once == ALL_LANES
 
 
 def test_what_waits_behind_an_unreachable_destination_is_deferred_with_it(

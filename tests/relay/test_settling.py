@@ -53,7 +53,7 @@ class Settling:
     ) -> None:
         recipients = range(len(message.envelope.recipients))
         lease = Lease(message, tuple(Pending(index, attempts, warned) for index in recipients))
-        self.budget.reserve(message.content)
+        self.budget.reserve(message.content, len(recipients))
         delivery = Delivery(message, tuple(recipients), "Office 365", "tenant.test")
         outcomes = [Outcome(index, status, reply, "mx.test [192.0.2.25]", self.now, duty) for index in recipients]
         asyncio.run(self.settler.settle(OpenLease(lease, 1), delivery, outcomes))

@@ -6,34 +6,35 @@ from posthouse.mail import Content
 
 MEMORY_LIMIT = 64 << 20
 """Bytes of content in memory for hand-over."""
-MESSAGE_LIMIT = 10_000
+RECIPIENT_LIMIT = 10_000
+"""Leased at once: each may become a delivery of its own."""
 
 
 class Budget:
-    """Counts the messages leased to this worker and the memory of their contents."""
+    """Counts the recipients leased to this worker and the memory of their messages' contents."""
 
-    def __init__(self, memory_limit: int = MEMORY_LIMIT, message_limit: int = MESSAGE_LIMIT) -> None:
+    def __init__(self, memory_limit: int = MEMORY_LIMIT, recipient_limit: int = RECIPIENT_LIMIT) -> None:
         self._memory_limit = memory_limit
-        self._message_limit = message_limit
+        self._recipient_limit = recipient_limit
         self._memory = 0
-        self._messages = 0
+        self._recipients = 0
 
     @property
     def room(self) -> int:
-        """How many more messages may be leased."""
-        return 0 if self._memory >= self._memory_limit else self._message_limit - self._messages
+        """How many more recipients may be leased."""
+        return 0 if self._memory >= self._memory_limit else self._recipient_limit - self._recipients
 
-    def reserve(self, content: Content, *, force: bool = False) -> bool:
-        """Count a message in, unless that would pass a limit; `force` for what is leased already."""
+    def reserve(self, content: Content, recipients: int, *, force: bool = False) -> bool:
+        """Count recipients of a message in, unless that would pass a limit; `force` for what is leased already."""
         memory = content.size if content.in_memory else 0
-        full = self._messages >= self._message_limit or self._memory + memory > self._memory_limit
+        full = self._recipients + recipients > self._recipient_limit or self._memory + memory > self._memory_limit
         if full and not force:
             return False
-        self._messages += 1
+        self._recipients += recipients
         self._memory += memory
         return True
 
-    def release(self, content: Content) -> None:
-        """Count a message out: it is settled, or was never spooled."""
-        self._messages -= 1
+    def release(self, content: Content, recipients: int) -> None:
+        """Count them out: they are settled, or were never spooled."""
+        self._recipients -= recipients
         self._memory -= content.size if content.in_memory else 0

@@ -16,6 +16,8 @@ from posthouse.transports import Transport
 
 LANES = 10
 """Deliveries at once to one destination in one worker."""
+ALL_LANES = 200
+"""Deliveries at once in one worker: each may hold a connection, and a mail may have a thousand destinations."""
 
 NO_ROUTE = Reply(550, "5.4.4", "No outbound connector takes mail for this domain")
 NO_TRANSPORT = Reply(451, "4.3.5", "The outbound connector can't be used; the log says more")
@@ -40,6 +42,7 @@ class Dispatcher:
         self._settler = settler
         self._clock = clock
         self._lanes: dict[tuple[str, str], Lanes] = {}
+        self._at_once = asyncio.Semaphore(ALL_LANES)
         self._draining = False
 
     def take_fresh(self, message: Message) -> None:
@@ -86,8 +89,11 @@ class Dispatcher:
         """One lane: deliver until the queue is empty."""
         try:
             while lanes.queue:
-                held, delivery = lanes.queue.popleft()
-                outcomes = await self._attempt(delivery)
+                async with self._at_once:
+                    if not lanes.queue:  # while this lane waited, others or a drain emptied it
+                        break
+                    held, delivery = lanes.queue.popleft()
+                    outcomes = await self._attempt(delivery)
                 await self._settle(held, delivery, outcomes)
                 if _is_unreachable(outcomes):
                     await self._defer_waiting(lanes, outcomes[0])

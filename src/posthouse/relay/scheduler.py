@@ -40,6 +40,6 @@ class Scheduler:
             return 0
         leases = await self._spool.claim(self._clock(), limit)
         for lease in leases:
-            self._budget.reserve(lease.message.content, force=True)
+            self._budget.reserve(lease.message.content, len(lease.recipients), force=True)
             self._take(lease)
         return sum(len(lease.recipients) for lease in leases)

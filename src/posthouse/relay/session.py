@@ -255,7 +255,7 @@ class Session:
                 self._hearing.take(new.message)
             return
         if new.leased:
-            self._hearing.budget.release(new.message.content)
+            self._hearing.budget.release(new.message.content, len(new.message.envelope.recipients))
         log.error("store unavailable", id=transaction.id, reason=str(error))
         if isinstance(error, StoreUncertain):  # neither 250 nor 452 would be true
             self._connection.abort()

@@ -69,7 +69,7 @@ class Settler:
         self._log(delivery, settled, now)
         held.deliveries -= 1
         if held.deliveries == 0:
-            self._budget.release(message.content)
+            self._budget.release(message.content, len(held.lease.recipients))
 
     def _judged(self, held: OpenLease, outcome: Outcome, now: float, retry_at: dict[int, float]) -> Outcome:
         """A deferred outcome gets its next try, or becomes a failure when there is to be none."""

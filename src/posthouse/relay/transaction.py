@@ -99,7 +99,8 @@ class Transaction:
         content = self._content(prefix)
         message = Message(self.id, at, self._envelope(), content, connector.name if connector else None, client)
         reasons = self._reasons()
-        return NewMessage(message, facts.subject, facts.message_id, reasons, leased=budget.reserve(content))
+        leased = budget.reserve(content, len(self.recipients))
+        return NewMessage(message, facts.subject, facts.message_id, reasons, leased=leased)
 
     def discard(self) -> None:
         """Forget the content; a file that it was going to is removed."""
