@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ _DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 def main() -> int:
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no relay outlives us
     if not (TOOLS / "bin" / "smtp-source").exists():
         sys.exit("smtp-source is missing: run `make bench`, or bench/unpack-peers .tools")
     absent = missing()

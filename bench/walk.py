@@ -173,9 +173,8 @@ class Walk:
             connection.connection_lost(None)
         delivered = len(self._taken)
         self._desk.write([self._next_hop.send(message) for message in self._taken])
-        for message in self._taken:
-            self._hearing.budget.release(message.content)
         self._taken.clear()
+        self._hearing.budget = Budget()
         return min(delivered, sum(transport.queued for transport in transports))
 
     def close(self) -> None:
