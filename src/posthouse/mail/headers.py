@@ -24,12 +24,12 @@ _FIELD = rb"[!-9;-~]++[ \t]*+(?::|\Z)|\r?\Z"  # ftext (RFC 5322 2.2), the obsole
 _FIRST_FIELD = re.compile(rb"From |" + _FIELD)
 _END = re.compile(rb"\n(?![ \t]|" + _FIELD + rb")")
 _MBOX_LINE = re.compile(rb"From [^\n]*+\n")
-_VALUE = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"
+_VALUE = rb"[^\n]*+(?:\n[ \t][^\n]*+)*"
 _SURVEYED = re.compile(rb"\n(?i:(received|date|message-id|from|subject)[ \t]*+:)(" + _VALUE + rb")")
 _SUBJECT_OCTETS = 4096  # holds 255 characters in the widest encoding
 _MESSAGE_ID_LENGTH = 998
 _NOT_A_WORD = re.compile(r"[^!-'*-:<-\[\]-~]")  # would end a clause, a comment or the line
-_COMMENT = re.compile(r"(?:[ -'*-:<-\[\]-~]|\([ -'*-:<-\[\]-~]*+\))*+")
+_COMMENT = re.compile(r"(?:[ -'*-:<-\[\]-~]++|\([ -'*-:<-\[\]-~]*+\))*")
 _NOT_IN_COMMENT = re.compile(r"[^ -'*-:<-\[\]-~]")
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -23,17 +23,17 @@ _MAX_MAILBOX: Final = 256 - len("<>")
 
 _UTF8: Final = r"\u00a0-\ud7ff\ue000-\U0010ffff"  # what RFC 6531 3.3 adds, without C1 controls and stray bytes
 _ATOM: Final = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~\-{_UTF8}]++"
-_QUOTED: Final = rf'"(?:[ !#-\[\]-~{_UTF8}]|\\[ -~])*+"'
+_QUOTED: Final = rf'"(?:[ !#-\[\]-~{_UTF8}]++|\\[ -~])*"'
 _EDGE: Final = rf"[A-Za-z0-9_{_UTF8}]"  # `_` is no RFC's, but Windows host names have it
 _LABEL: Final = rf"{_EDGE}(?:[A-Za-z0-9_\-{_UTF8}]{{0,61}}{_EDGE})?"
 _MAILBOX: Final = re.compile(
-    rf"(?:{_ATOM}(?:\.{_ATOM})*+|{_QUOTED})"
-    rf"@(?:{_LABEL}(?:\.{_LABEL})*+|\[(?P<literal>[0-9A-Za-z.:]++)\])"
+    rf"(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
+    rf"@(?:{_LABEL}(?:\.{_LABEL})*|\[(?P<literal>[0-9A-Za-z.:]++)\])"
 )
 
 _PATH: Final = re.compile(
-    r"""(?: <(?P<path>   (?: [^"<>\\]++  | \\. | "(?:[^"\\]|\\.)*+" )*+ )>
-          |  (?P<bare>   (?: [^"<>\\ ]++ | \\. | "(?:[^"\\]|\\.)*+" )++ ) )
+    r"""(?: <(?P<path>   (?: [^"<>\\]++  | \\. | "(?:[^"\\]++|\\.)*" )* )>
+          |  (?P<bare>   (?: [^"<>\\ ]++ | \\. | "(?:[^"\\]++|\\.)*" )+ ) )
         (?: \ ++ (?P<parameters> .+ ) )?""",
     re.VERBOSE,
 )
