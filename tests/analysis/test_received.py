@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -197,7 +198,11 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 def test_styles(style: str) -> None:
     value, expected = STYLES[style]
-    assert parse_received(value) == expected
+    assert without_more(parse_received(value)) == expected
+
+
+def without_more(received: Received) -> Received:
+    return replace(received, tls_version="", cipher="", client_certificate="", user="", raw="")
 
 
 def test_our_own() -> None:
@@ -210,7 +215,7 @@ def test_our_own() -> None:
         tls="TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)",
         connector="SMTP Relay (TLS)",
     )
-    assert parse_received(line.decode().replace("\r\n\t", " ").removeprefix("Received: ")) == understood(
+    assert without_more(parse_received(line.decode().replace("\r\n\t", " ").removeprefix("Received: "))) == understood(
         Source("mfp.contoso.com", "", "192.0.2.7", "mfp.contoso.com"),
         "relay.contoso.com",
         "ESMTPS",

@@ -25,6 +25,10 @@ _ADDRESS = re.compile(
 _HELO = re.compile(r"\b(?:helo|ehlo)[= ]\[?([^\s\])]+)", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9_][\w-]*(?:\.[\w-]+)+\.?|localhost", re.IGNORECASE)
 _TLS = re.compile(r"(?:TLS|SSL)v?\d|cipher|^\s*TLS\s*$", re.IGNORECASE)
+_TLS_VERSION = re.compile(r"\b(TLS|SSL)v?(\d)(?:[._](\d))?", re.IGNORECASE)
+_CIPHER = re.compile(r"\bcipher[= ]([\w-]+)|\b(?:TLS|SSL)v?[\d._]+[: ]([\w-]{8,})", re.IGNORECASE)
+_COMMON_NAME = re.compile(r"\bClient CN \"([^\"]*)\"")
+_USER = re.compile(r"\bAuthenticated sender: ([^\s()]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What was understood; empty where a clause is missing. `protocol` is the `with` clause, `recipient` is `for`."""
+    """What was understood; empty where it isn't told. `protocol` is the `with` clause, `recipient` is `for`.
+
+    `tls` is what was said about TLS, as it was said; `tls_version` is written `TLS1.3` whoever says it, `cipher` is the
+    suite's name. `client_certificate` is the common name of the certificate that the client presented, `user` whom it
+    authenticated as. `raw` is the whole value.
+    """
 
     source: Source
     by: str
@@ -56,6 +65,11 @@ class Received:
     via: str
     tls: str
     time: datetime | None
+    tls_version: str = ""
+    cipher: str = ""
+    client_certificate: str = ""
+    user: str = ""
+    raw: str = ""
 
 
 @dataclass(slots=True)
@@ -89,6 +103,11 @@ def parse_received(value: str) -> Received:
         via=" ".join(clauses["via"].words),
         tls=tls,
         time=time,
+        tls_version=_tls_version(tls),
+        cipher=_cipher(tls),
+        client_certificate=_first(_COMMON_NAME, trace),
+        user=_first(_USER, trace),
+        raw=value,
     )
 
 
@@ -139,6 +158,21 @@ def _protocol(clauses: defaultdict[str, _Clause]) -> tuple[str, str]:
         place = words.index("tls")
         return " ".join(words[:place]), " ".join([tls, *words[place + 1 : place + 2]]).strip()
     return " ".join(words), tls
+
+
+def _tls_version(tls: str) -> str:
+    match = _TLS_VERSION.search(tls)
+    return f"{match[1].upper()}{match[2]}.{match[3] or 0}" if match else ""
+
+
+def _cipher(tls: str) -> str:
+    match = _CIPHER.search(tls)
+    return (match[1] or match[2]) if match else ""
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return match[1] if match else ""
 
 
 def _source(clause: _Clause) -> Source:
