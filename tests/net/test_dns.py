@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 ZONE = {
     ("contoso.test", "MX"): ["20 backup.contoso.test.", "10 Mail.Contoso.test."],
+    ("contoso.test", "TXT"): ['"v=spf1 ip4:192.0.2.1" " -all"', "second"],
     ("mail.contoso.test", "A"): ["192.0.2.1", "192.0.2.2"],
     ("mail.contoso.test", "AAAA"): ["2001:db8::1"],
     ("backup.contoso.test", "A"): ["192.0.2.9"],
@@ -205,3 +206,15 @@ def test_a_system_without_name_servers_resolves_nothing_but_addresses(monkeypatc
     assert asyncio.run(resolver.addresses("192.0.2.1")) == ["192.0.2.1"]
     with pytest.raises(DnsTemporary, match="this system has no name server"):
         asyncio.run(resolver.addresses("mail.contoso.test"))
+
+
+def test_mx_records_without_the_domain_itself() -> None:
+    assert ask(lambda resolver: resolver.mx_records("implicit.test")) == []
+    assert ask(lambda resolver: resolver.mx_records("alias.test")) == mx("alias.test")
+
+
+def test_texts_are_joined_and_none_is_none() -> None:
+    assert ask(lambda resolver: resolver.texts("contoso.test")) == ["v=spf1 ip4:192.0.2.1 -all", "second"]
+    assert ask(lambda resolver: resolver.texts("implicit.test")) == []
+    with pytest.raises(NoSuchDomain):
+        ask(lambda resolver: resolver.texts("nowhere.test"))

@@ -1,4 +1,4 @@
-"""DNS as SMTP needs it: mail exchangers and addresses. Built on dnspython.
+"""DNS as SMTP needs it: mail exchangers, addresses and texts. Built on dnspython.
 
 DnsError
 ├── NoSuchDomain    for good: the name or its addresses don't exist
@@ -78,14 +78,23 @@ class Resolver:
         """
         if literal := _literal(domain):
             return [MxHost(0, literal)]
+        return await self.mx_records(domain) or [MxHost(0, normalize_domain(domain))]
+
+    async def mx_records(self, domain: str) -> list[MxHost]:
+        """The same without the domain itself: empty where it has no MX."""
         answer = await self._ask(domain, "MX")
-        if not answer:
-            return [MxHost(0, normalize_domain(domain))]
         hosts = [MxHost(record.preference, _text(record.exchange)) for record in answer if len(record.exchange) > 1]
-        if not hosts:
+        if answer and not hosts:
             raise NullMx(f"{domain} takes no mail (null MX)")
         _random.shuffle(hosts)
         return sorted(hosts, key=lambda mx: mx.preference)
+
+    async def texts(self, name: str) -> list[str]:
+        """The TXT records of a name, the strings of each joined (RFC 7208 3.3); empty where it has none.
+
+        Raises `NoSuchDomain` or `DnsTemporary`.
+        """
+        return [b"".join(record.strings).decode("utf-8", "replace") for record in await self._ask(name, "TXT")]
 
     async def addresses(self, host: str) -> list[str]:
         """The addresses of a host, IPv6 and IPv4 in turn (RFC 8305 4). An address is its own.

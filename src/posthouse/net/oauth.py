@@ -1,0 +1,163 @@
+"""Access tokens from Microsoft Entra ID, by OAuth2's client credentials grant (RFC 6749 4.4). Got with msal; blocking.
+
+TokenError
+├── TokenRefused        Entra says no, and will until somebody changes something
+└── TokenUnavailable    try again: Entra could not be reached, or has trouble of its own
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msal
+import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from msal.exceptions import MsalServiceError
+from requests.adapters import HTTPAdapter
+
+from posthouse.mail.text import one_line
+from posthouse.net.certificates import Identity
+from posthouse.net.https import client_context
+
+OUTLOOK: Final = "https://outlook.office365.com/.default"
+"""For SMTP AUTH, with the application permission SMTP.SendAsApp."""
+GRAPH: Final = "https://graph.microsoft.com/.default"
+
+_TIMEOUT: Final = 30.0
+_WHAT_ENTRA_SAYS: Final = re.compile(r"AADSTS(?P<code>[0-9]+): (?P<text>[^\r\n]*?)(?=\s*Trace ID|\\[rn]|[\r\n]|$)")
+_REMEDIES: Final = {
+    "7000215": "store the secret's Value, not its Secret ID; it is shown only when the secret is made",
+    "7000222": "the client secret has expired; make a new one in the app registration, and store it",
+    "700016": "check client_id, and that the app is registered in this tenant or an administrator has consented to it",
+    "700024": "the clock of this machine is wrong; set it by NTP",
+    "700027": "upload this certificate (its public part) to the app registration, under Certificates & secrets",
+    "7000112": "the application is disabled; enable it under Enterprise applications",
+    "90002": "check tenant; and authority, if it is a tenant of a national cloud",
+    "900023": "tenant should be the tenant's ID, or a domain of it like contoso.onmicrosoft.com",
+    "500011": "the tenant has no such resource; check the scope, and that the tenant has Exchange Online",
+    "1002012": "the scope must end in /.default",
+    "53003": "a Conditional Access policy blocks the application; exempt its service principal",
+}
+"""By the number of the AADSTS code. https://learn.microsoft.com/entra/identity-platform/reference-error-codes"""
+
+
+class TokenError(Exception):
+    """No token. One line: what Entra says, with its code, and what to do. It never holds a secret."""
+
+
+class TokenRefused(TokenError):
+    """`code` is like `AADSTS7000215`; empty where the answer has none."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class TokenUnavailable(TokenError):
+    """Nothing was refused; a later try may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, good until `expires_at` (Unix time)."""
+
+    value: str = field(repr=False)
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What is registered in a tenant for this relay. `proof` is a client secret, or a certificate with its key."""
+
+    tenant: str
+    client_id: str
+    proof: str | Identity = field(repr=False)
+    authority: str = "https://login.microsoftonline.com"
+
+
+def acquire_token(
+    application: Application, scope: str = OUTLOOK, *, own_roots: Sequence[str] = (), timeout: float = _TIMEOUT
+) -> Token:
+    """A fresh token. `own_roots` are trusted besides the public ones; `timeout` is for each request.
+
+    Raises `TokenError`.
+    """
+    proof = _proof(application.proof)
+    asked_at = time.time()
+    try:
+        with _session(client_context(own_roots), timeout) as session:
+            client = msal.ConfidentialClientApplication(
+                application.client_id,
+                client_credential=proof,
+                authority=f"{application.authority.rstrip('/')}/{application.tenant}",
+                instance_discovery=False,  # the administrator's word is enough: a national cloud, or a stand-in
+                http_client=session,
+            )
+            answer: dict[str, Any] = client.acquire_token_for_client([scope]) or {}
+    except requests.RequestException as error:
+        raise TokenUnavailable(_unreachable(application.authority, error)) from None
+    except MsalServiceError as error:
+        raise TokenUnavailable(f"{application.authority} has trouble of its own ({error}); try again later") from None
+    except (ValueError, KeyError, RuntimeError) as error:  # msal's, for an authority that is none, or no such tenant
+        raise _refusal(f"{error.__context__ or error}") from None
+    if "access_token" not in answer:
+        raise _refusal(f"{answer.get('error_description') or answer.get('error') or 'an answer without a token'}")
+    return Token(answer["access_token"], asked_at + float(answer.get("expires_in", 0)))
+
+
+def _proof(proof: str | Identity) -> str | dict[str, str]:
+    """As msal wants it. The certificate goes along (x5c), so that one renewed by the same CA is known by its name."""
+    if isinstance(proof, str):
+        return proof
+    if not isinstance(proof.key, RSAPrivateKey):
+        raise TokenRefused("Entra takes certificates with an RSA key only, and this one has another; make an RSA one")
+    return {
+        "private_key": proof.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "public_certificate": proof.certificate.public_bytes(Encoding.PEM).decode(),
+    }
+
+
+class _Adapter(HTTPAdapter):
+    """Requests with a time limit, over TLS that trusts whom we say."""
+
+    def __init__(self, context: ssl.SSLContext, timeout: float) -> None:
+        self._context, self._timeout = context, timeout
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **options)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        return super().send(request, *args, **(options | {"timeout": self._timeout}))
+
+
+def _session(context: ssl.SSLContext, timeout: float) -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", _Adapter(context, timeout))
+    return session
+
+
+def _refusal(said: str) -> TokenRefused:
+    """What Entra says, without its trace ids, and what to do about it."""
+    found = _WHAT_ENTRA_SAYS.search(said)
+    if found is None:
+        return TokenRefused(f"{one_line(said)}; check authority, tenant and client_id")
+    remedy = _REMEDIES.get(found["code"], f"see https://login.microsoftonline.com/error?code={found['code']}")
+    code = f"AADSTS{found['code']}"
+    return TokenRefused(f"{code}: {one_line(found['text']).rstrip('. ')}; {remedy}", code)
+
+
+def _unreachable(authority: str, error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        why = "its certificate is not trusted; a proxy that opens TLS needs its CA in trusted_roots"
+    elif isinstance(error, requests.exceptions.Timeout):
+        why = "no answer in time; is a firewall or a proxy in the way?"
+    else:
+        why = "no connection; check the name, the firewall and the proxy"
+    return f"{authority}: {why}"
