@@ -1,0 +1,56 @@
+"""What goes wrong in a script, or in a cmdlet that it calls."""
+
+from __future__ import annotations
+
+from posthouse.cmdlets.values import Value
+
+
+class PSError(Exception):
+    """An error record: what PowerShell prints in red, and a `catch` sees as `$_`.
+
+    A cmdlet raises it for the object it was given; the next object of the pipeline, and the script, go on. `stop` ends
+    the script unless it is caught. `category` and `error_id` are PowerShell's (CategoryInfo, FullyQualifiedErrorId).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        category: str = "InvalidOperation",
+        error_id: str = "RuntimeException",
+        exception: str = "System.Management.Automation.RuntimeException",
+        target: Value = None,
+        stop: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.category = category
+        self.error_id = error_id
+        self.exception = exception
+        self.target = target
+        self.stop = stop
+        self.command = ""
+        self.place: Place | None = None
+
+
+class Place:
+    """Where in a script something stands: lines and columns from 1, columns in characters."""
+
+    __slots__ = ("column", "file", "length", "line", "text")
+
+    def __init__(self, file: str, line: int, column: int, text: str, length: int) -> None:
+        self.file = file
+        self.line = line
+        self.column = column
+        self.text = text
+        self.length = length
+
+
+class ScriptRefused(Exception):
+    """The script was not begun: it isn't PowerShell, or uses more of it than Posthouse runs. One line."""
+
+    def __init__(self, sentence: str, file: str, line: int, column: int) -> None:
+        super().__init__(f"{file}:{line}:{column}: {sentence}")
+        self.sentence = sentence
+        self.line = line
+        self.column = column
