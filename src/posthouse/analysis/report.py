@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from posthouse.analysis import authentication
+from posthouse.analysis.antispam import Stamp, stamps
+from posthouse.analysis.authentication import Authentication, authentication
 from posthouse.analysis.dates import parse_date
-from posthouse.analysis.findings import Finding, findings
+from posthouse.analysis.finding import Facts, Finding
+from posthouse.analysis.findings import findings
 from posthouse.analysis.headers import by_name, fields
-from posthouse.analysis.hops import Hop, hops, utc
+from posthouse.analysis.hops import Hop, hops, transit, utc
 from posthouse.analysis.received import parse_received
+from posthouse.analysis.workflow import Workflow, workflow
 from posthouse.mail import encoded_words
 
 HOP_LIMIT = 200
 """Hops that are looked at, the newest. No mail system passes on a message that has so many."""
+
+_ADDRESS_LIMIT = 2000
+_DOMAIN = re.compile(r"@([\w.-]{1,253})(?=[\s>,;]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +53,59 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class HeaderReport:
-    """`hops` are oldest first, `findings` worst first. `authentication` is method to result."""
+    """`hops` are oldest first, `findings` worst first.
+
+    `authentication` is method to result, `evidence` tells whose results these are and all the others.
+    """
 
     summary: Summary
     hops: tuple[Hop, ...]
     authentication: Mapping[str, str]
     findings: tuple[Finding, ...]
+    evidence: Authentication
+    antispam: tuple[Stamp, ...]
+    workflow: Workflow
 
     def to_json(self) -> dict[str, object]:
-        """The contract of DESIGN.md section 9."""
+        """The contract of DESIGN.md section 9, and more."""
         return {
             "summary": self.summary.to_json(),
-            "hops": [hop.to_json() for hop in self.hops],
+            "hops": [hop.to_json() | {"role": self.workflow.role(hop)} for hop in self.hops],
             "authentication": dict(self.authentication),
+            "evidence": self.evidence.to_json(),
+            "antispam": [stamp.to_json() for stamp in self.antispam],
+            "workflow": self.workflow.to_json(),
             "findings": [asdict(finding) for finding in self.findings],
         }
 
 
 def analyze(raw: bytes) -> HeaderReport:
     """Analyse a message or its header. Never raises."""
-    header = by_name(fields(raw))
+    read = fields(raw)
+    header = by_name(read)
     way = hops(parse_received(value) for value in reversed(header.get("received", ())[:HOP_LIMIT]))
-    verdicts = authentication.verdicts(header)
-    return HeaderReport(_summary(header, way), way, verdicts, findings(way, verdicts))
+    summary = _summary(header, way)
+    evidence = authentication(read, _domain(summary.sender), way[0].received.by if way else "")
+    antispam = stamps(read)
+    flow = workflow(way, antispam)
+    found = findings(
+        Facts(
+            header=header,
+            date=summary.date,
+            recipient_domains=_domains(summary.to, summary.cc, *(hop.received.recipient for hop in way)),
+            hops=way,
+            authentication=evidence,
+            stamps=antispam,
+            workflow=flow,
+        )
+    )
+    return HeaderReport(summary, way, evidence.results(), found, evidence, antispam, flow)
 
 
-def _summary(header: Mapping[str, Sequence[str]], way: tuple[Hop, ...]) -> Summary:
+def _summary(header: Mapping[str, Sequence[str]], way: Sequence[Hop]) -> Summary:
     def text(name: str) -> str:
         return encoded_words.decode(header.get(name, ("",))[0])
 
-    times = [hop.received.time for hop in way if hop.received.time]
     return Summary(
         subject=text("subject"),
         message_id=text("message-id"),
@@ -84,5 +114,14 @@ def _summary(header: Mapping[str, Sequence[str]], way: tuple[Hop, ...]) -> Summa
         cc=text("cc"),
         reply_to=text("reply-to"),
         date=parse_date(text("date")),
-        transit=(times[-1] - times[0]).total_seconds() if len(times) > 1 else None,
+        transit=transit(way),
     )
+
+
+def _domain(sender: str) -> str:
+    """The domain of the address in From: what stands in the last angle brackets, since a name may look like one."""
+    return next(iter(_domains(sender[-_ADDRESS_LIMIT:].rpartition("<")[2])), "")
+
+
+def _domains(*texts: str) -> frozenset[str]:
+    return frozenset(match[1].lower() for text in texts for match in _DOMAIN.finditer(text[:_ADDRESS_LIMIT]))
