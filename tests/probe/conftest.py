@@ -55,13 +55,15 @@ class Server:
 
     def sent(self, *, observe: Observer | None = None, **options: Any) -> SendResult:
         """What the test sender makes of this server."""
-        return asyncio.run(self._sent(observe, {"sender": "app@contoso.com", "recipients": (BOB,)} | options))
+        return asyncio.run(
+            self._sent({"observe": observe, "sender": "app@contoso.com", "recipients": (BOB,)} | options)
+        )
 
-    async def _sent(self, observe: Observer | None, options: dict[str, Any]) -> SendResult:
+    async def _sent(self, options: dict[str, Any]) -> SendResult:
         listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         async with listener:
             port = listener.sockets[0].getsockname()[1]
-            result = await send_async(SendOptions(server="127.0.0.1", port=port, **options), observe)
+            result = await send_async(SendOptions(server="127.0.0.1", port=port, **options))
             await asyncio.gather(*self.sessions)
             return result
 
