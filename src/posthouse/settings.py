@@ -181,6 +181,7 @@ class Limits(Section):
     sessions_per_client: Count = 50
     min_free: Size = 500 << 20
     trace_keep: Seconds = 30 * 86400.0
+    audit_keep: Seconds = 365 * 86400.0
 
 
 class AdminSettings(Section):

@@ -38,7 +38,22 @@ def test_help_loads_nothing_but_the_commands(words: tuple[str, ...]) -> None:
 def test_help_names_every_command(posthouse: Any) -> None:
     shown = posthouse("--help")
     assert shown.status == 0
-    commands = ("serve", "demo", "apply", "export", "show", "connector", "domain", "send", "headers", "queue", "trace")
+    commands = (
+        "serve",
+        "demo",
+        "apply",
+        "export",
+        "show",
+        "connector",
+        "domain",
+        "send",
+        "headers",
+        "queue",
+        "trace",
+        "admin",
+        "token",
+        "audit",
+    )
     assert [command for command in commands if f"\n  {command} " not in shown.out] == []
 
 

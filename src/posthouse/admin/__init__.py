@@ -1,27 +1,42 @@
-"""The one place where an administrator's act happens: validation, write, and the wait until it is in force.
+"""The one place where an administrator's act happens: role, validation, write with the audit record, and the
+wait until it is in force.
 
 Every face (commands, cmdlets, pages) calls this and nothing below it.
 """
 
+from posthouse.admin.actors import Actor, Face, local_actor
 from posthouse.admin.administration import Administration, Applied
+from posthouse.admin.authentication import Authentication
 from posthouse.admin.difference import Change
-from posthouse.admin.errors import AdminError
+from posthouse.admin.errors import AdminError, Forbidden, LockedOut, SignInRefused
 from posthouse.admin.in_force import SettingInForce, settings_in_force
 from posthouse.admin.items import ItemKind, Items
 from posthouse.admin.mail import Mail, QueueAct
+from posthouse.admin.roles import Act, Acts, Permission, Role
 from posthouse.admin.spelling import cmdlet_spelling, to_json
 
 __all__ = [
+    "Act",
+    "Actor",
+    "Acts",
     "AdminError",
     "Administration",
     "Applied",
+    "Authentication",
     "Change",
+    "Face",
+    "Forbidden",
     "ItemKind",
     "Items",
+    "LockedOut",
     "Mail",
+    "Permission",
     "QueueAct",
+    "Role",
     "SettingInForce",
+    "SignInRefused",
     "cmdlet_spelling",
+    "local_actor",
     "settings_in_force",
     "to_json",
 ]

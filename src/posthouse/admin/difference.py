@@ -42,6 +42,12 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Cha
     return tuple(changes)
 
 
+def shown_items(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """All items of a stored document as a file shows them, without their secrets, by `Change.item`."""
+    shown = _shown(document)
+    return {_label(kind, name): item for kind in _LISTS for name, item in _by_name(shown, kind).items()}
+
+
 def _changed_keys(
     item: str,
     before: Mapping[str, Any],

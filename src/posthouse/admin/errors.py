@@ -1,4 +1,10 @@
-"""Why an administrator's act was refused."""
+"""Why an administrator's act was refused.
+
+AdminError           it can't be done
+├── Forbidden        the actor's roles don't allow it
+└── SignInRefused    whoever asks is not who they say
+    └── LockedOut    too many tries: wait
+"""
 
 from __future__ import annotations
 
@@ -9,3 +15,19 @@ class AdminError(Exception):
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class Forbidden(AdminError):
+    """Names who, the act, and the roles that may do it."""
+
+
+class SignInRefused(AdminError):
+    """Does not say which of name, password and code was wrong."""
+
+
+class LockedOut(SignInRefused):
+    """Nothing was looked at. `seconds`: how long to wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"too many failed sign-ins; try again in {int(seconds) + 1} seconds")
+        self.seconds = seconds

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from posthouse.admin.administration import Administration, Applied
+from posthouse.admin.administration import Administration, Applied, Edit
 from posthouse.admin.errors import AdminError
 from posthouse.admin.references import Document
+from posthouse.admin.roles import change_of
+from posthouse.admin.spelling import cmdlet_spelling
 
 ItemKind = Literal["accepted_domain", "inbound_connector", "outbound_connector"]
 
@@ -28,7 +30,7 @@ class Items:
         def edit(document: Document) -> Document:
             return {**document, self._kind: [*document.get(self._kind, ()), _merged({"name": name}, values)]}
 
-        return self._administration.change(edit, self._folder)
+        return self._changed("New", name, edit)
 
     def set(self, name: str, values: Mapping[str, Any]) -> Applied:
         def edit(document: Document) -> Document:
@@ -36,14 +38,18 @@ class Items:
             items = [_merged(item, values) if item is found else item for item in document[self._kind]]
             return {**document, self._kind: items}
 
-        return self._administration.change(edit, self._folder)
+        return self._changed("Set", name, edit)
 
     def remove(self, name: str) -> Applied:
         def edit(document: Document) -> Document:
             found = self._found(document, name)
             return {**document, self._kind: [item for item in document[self._kind] if item is not found]}
 
-        return self._administration.change(edit, self._folder)
+        return self._changed("Remove", name, edit)
+
+    def _changed(self, verb: str, name: str, edit: Edit) -> Applied:
+        act = change_of(verb, cmdlet_spelling(self._kind))
+        return self._administration.change(edit, self._folder, act=act, target=name)
 
     def _found(self, document: Document, name: str) -> Document:
         items: list[Document] = document.get(self._kind, [])

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from posthouse import __version__
-from posthouse.cli import connector, demo, domain, headers, organization, queue, send, serve, trace
+from posthouse.cli import (
+    admin,
+    audit,
+    connector,
+    demo,
+    doctor,
+    domain,
+    headers,
+    organization,
+    queue,
+    send,
+    serve,
+    token,
+    trace,
+)
 
 app = typer.Typer(
     help="Posthouse: an SMTP relay with Exchange-Online-style connectors.",
@@ -41,5 +55,9 @@ app.add_typer(connector.app, name="connector")
 app.add_typer(domain.app, name="domain")
 app.command()(send.send)
 app.command()(headers.headers)
+app.command()(doctor.doctor)
 app.add_typer(queue.app, name="queue")
 app.command()(trace.trace)
+app.add_typer(admin.app, name="admin")
+app.add_typer(token.app, name="token")
+app.command()(audit.audit)

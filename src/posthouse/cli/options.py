@@ -54,12 +54,22 @@ def moment(text: str) -> float | None:
         raise typer.BadParameter(f'"{text}" is no time; write it like 2026-11-24, 2026-11-24T15:30 or 2h') from None
 
 
+def duration(text: str) -> float:
+    """`90d` in seconds."""
+    from posthouse.settings import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f'"{text}": {error}') from None
+
+
 @contextmanager
 def administration(config: Path | None) -> Iterator[Administration]:
-    """The acts of an administrator on the store of these settings."""
-    from posthouse.admin import Administration
+    """The acts of this host's user on the store of these settings."""
+    from posthouse.admin import Administration, local_actor
 
-    with Administration.opened(settings_of(config)) as admin:
+    with Administration.opened(settings_of(config), local_actor()) as admin:
         yield admin
 
 

@@ -2,9 +2,19 @@
 
 `open_store(url, data_dir)` creates or migrates the store and gives a `Store`, on which stand, each made as `X(store)`:
 `Spool`, a worker's side, asynchronous with a writer thread; and, blocking, `Workers`, `Organizations`, `Secrets`,
-`Trace` and `Queue`.
+`Trace`, `Queue`, `AuditLog`, `AdministratorTable`, `SignInTable` and `TokenTable`.
 """
 
+from posthouse.spool.administrators import Administrator, AdministratorChange, AdministratorTable
+from posthouse.spool.audit import (
+    AuditChange,
+    AuditFilter,
+    AuditLog,
+    AuditOutcome,
+    AuditPage,
+    AuditRecord,
+    purge_audit,
+)
 from posthouse.spool.contents import Incoming
 from posthouse.spool.organizations import Organizations
 from posthouse.spool.queue import Queue
@@ -32,12 +42,23 @@ from posthouse.spool.records import (
     Worker,
 )
 from posthouse.spool.secrets import Secrets
+from posthouse.spool.sign_ins import SignInTable, StoredSession
 from posthouse.spool.spool import Spool
 from posthouse.spool.store import Store, open_store
+from posthouse.spool.tokens import Token, TokenTable
 from posthouse.spool.trace import Trace
 from posthouse.spool.workers import Workers
 
 __all__ = [
+    "Administrator",
+    "AdministratorChange",
+    "AdministratorTable",
+    "AuditChange",
+    "AuditFilter",
+    "AuditLog",
+    "AuditOutcome",
+    "AuditPage",
+    "AuditRecord",
     "Event",
     "EventKind",
     "Incoming",
@@ -53,6 +74,7 @@ __all__ = [
     "RevisionConflict",
     "Secrets",
     "Settlement",
+    "SignInTable",
     "Spool",
     "SpoolError",
     "State",
@@ -61,6 +83,9 @@ __all__ = [
     "StoreUnavailable",
     "StoreUncertain",
     "StoreUnusable",
+    "StoredSession",
+    "Token",
+    "TokenTable",
     "Trace",
     "TraceEntry",
     "TraceFilter",
@@ -68,4 +93,5 @@ __all__ = [
     "Worker",
     "Workers",
     "open_store",
+    "purge_audit",
 ]

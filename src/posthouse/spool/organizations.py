@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
+from posthouse.spool import audit
+from posthouse.spool.audit import AuditRecord
+from posthouse.spool.locks import lock_table
 from posthouse.spool.records import OrganizationDocument, RevisionConflict
-from posthouse.spool.schema import organization, secret
-from posthouse.spool.secrets import SecretsKey
+from posthouse.spool.schema import organization
+from posthouse.spool.secrets import SecretsKey, put_secrets
 from posthouse.spool.store import Store
 
 _THE_ONE = 1
@@ -43,15 +46,16 @@ class Organizations:
         put: Mapping[str, bytes] | None = None,
         drop: Iterable[str] = (),
         expected_revision: int | None = None,
+        records: Iterable[AuditRecord] = (),
     ) -> int:
-        """Store the document, and secrets by name, in one transaction. Returns the new revision.
+        """Store the document, secrets by name, and the audit records, in one transaction. Returns the new revision.
 
         Raises `RevisionConflict` where the organization isn't at `expected_revision` any more.
         """
-        secrets = [{"name": name, "ciphertext": self._key.encrypt(name, value)} for name, value in (put or {}).items()]
         text = json.dumps(document, ensure_ascii=False)
         with self._store.transaction() as connection:
-            found = revision(connection, for_update=True)
+            lock_table(connection, organization)  # a row that isn't there yet could not be locked
+            found = revision(connection)
             if expected_revision is not None and found != expected_revision:
                 raise RevisionConflict(
                     f"The organization was changed meanwhile (revision {found}, not {expected_revision}). "
@@ -59,12 +63,10 @@ class Organizations:
                 )
             connection.execute(organization.delete())
             connection.execute(organization.insert().values(id=_THE_ONE, revision=found + 1, document=text))
-            connection.execute(secret.delete().where(secret.c.name.in_([*drop, *(each["name"] for each in secrets)])))
-            if secrets:
-                connection.execute(secret.insert(), secrets)
+            put_secrets(connection, self._key, put or {}, drop)
+            audit.append(connection, records)
         return found + 1
 
 
-def revision(connection: sa.Connection, *, for_update: bool = False) -> int:
-    query = sa.select(organization.c.revision)
-    return connection.scalar(query.with_for_update() if for_update else query) or 0
+def revision(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(organization.c.revision)) or 0

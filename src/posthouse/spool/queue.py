@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from posthouse.mail import Content
+from posthouse.spool import audit
+from posthouse.spool.audit import AuditChange, AuditRecord
 from posthouse.spool.batch import lock_messages
 from posthouse.spool.leases import ContentReader
 from posthouse.spool.records import EventKind, QueueChange, QueueFilter, State, TraceEntry, TracePage
@@ -56,6 +58,7 @@ class Queue:
     """Lists and changes the queue. Blocking.
 
     What a worker is delivering at the moment can't be changed: an act leaves it alone, and says how many there were.
+    An act's audit record is written with what it changed, with the number of recipients.
     """
 
     def __init__(self, store: Store) -> None:
@@ -90,24 +93,24 @@ class Queue:
             found = {State(state): number for state, number in connection.execute(query)}
         return {state: found.get(state, 0) for state in (State.WAITING, State.HELD)}
 
-    def retry(self, wanted: QueueFilter) -> QueueChange:
+    def retry(self, wanted: QueueFilter, record: AuditRecord | None = None) -> QueueChange:
         """What waits for its next try is due now."""
-        return self._change(_RETRY, wanted)
+        return self._change(_RETRY, wanted, record)
 
-    def hold(self, wanted: QueueFilter) -> QueueChange:
+    def hold(self, wanted: QueueFilter, record: AuditRecord | None = None) -> QueueChange:
         """What waits is kept back until it is released."""
-        return self._change(_HOLD, wanted)
+        return self._change(_HOLD, wanted, record)
 
-    def release(self, wanted: QueueFilter) -> QueueChange:
+    def release(self, wanted: QueueFilter, record: AuditRecord | None = None) -> QueueChange:
         """What is held waits again, due now."""
-        return self._change(_RELEASE, wanted)
+        return self._change(_RELEASE, wanted, record)
 
-    def drop(self, wanted: QueueFilter) -> QueueChange:
+    def drop(self, wanted: QueueFilter, record: AuditRecord | None = None) -> QueueChange:
         """What waits or is held is given up, without a word to its sender; its content goes."""
-        return self._change(_DROP, wanted)
+        return self._change(_DROP, wanted, record)
 
-    def _change(self, act: _Act, wanted: QueueFilter) -> QueueChange:
-        """In windows, each a transaction of its own."""
+    def _change(self, act: _Act, wanted: QueueFilter, record: AuditRecord | None) -> QueueChange:
+        """In windows, each a transaction of its own with its own audit record."""
         changed = in_delivery = 0
         after: sa.ColumnElement[Any] | None = None
         while True:
@@ -117,6 +120,8 @@ class Queue:
                 found = _found(connection, act, [*window, *_conditions(wanted)])
                 keys = [(row.message_id, row.place) for row in found if row.worker is None]
                 _apply(act, connection, keys)
+                if record is not None and keys:
+                    audit.append(connection, [_counted(record, len(keys))])
             changed += len(keys)
             in_delivery += len(found) - len(keys)
             if end is None:
@@ -144,6 +149,10 @@ def _apply(act: _Act, connection: sa.Connection, keys: list[Key]) -> None:
     connection.execute(event.insert(), [{"message_id": key, "place": number, **happened} for key, number in keys])
     if act.to.is_final:
         _drop_content(connection, sorted({key for key, _ in keys}))
+
+
+def _counted(record: AuditRecord, changed: int) -> AuditRecord:
+    return replace(record, changes=(*record.changes, AuditChange("RecipientsChanged", after=changed)))
 
 
 def _drop_content(connection: sa.Connection, ids: list[str]) -> None:

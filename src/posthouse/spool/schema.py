@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration."""
 
 METADATA = sa.MetaData()
@@ -130,5 +130,75 @@ secret = sa.Table(
     sa.Column("name", sa.Text, primary_key=True, nullable=False),
     sa.Column("ciphertext", sa.LargeBinary, nullable=False),
 )
+
+administrator = sa.Table(
+    "administrator",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True, nullable=False, comment="in lower case"),
+    sa.Column("password_hash", sa.Text, nullable=False, comment="argon2id"),
+    sa.Column("roles", sa.Text, nullable=False, comment="JSON"),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("totp_step", sa.BigInteger, nullable=False, comment="of the last code: none is taken twice"),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("last_sign_in_at", Time),
+)
+
+session = sa.Table(
+    "session",
+    METADATA,
+    sa.Column("hash", sa.Text, primary_key=True, nullable=False, comment="SHA-256 of the id"),
+    sa.Column("administrator", sa.Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("seen_at", Time, nullable=False),
+)
+sa.Index("session_administrator", session.c.administrator)
+
+sign_in_failure = sa.Table(
+    "sign_in_failure",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True, nullable=False, comment="an account or an origin"),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("until", Time, nullable=False, comment="when the next try is let in"),
+    sa.Column("at", Time, nullable=False),
+)
+sa.Index("sign_in_failure_at", sign_in_failure.c.at)
+
+setup = sa.Table(
+    "setup",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False, comment="1: there is one at most"),
+    sa.Column("hash", sa.Text, nullable=False, comment="SHA-256 of the one-time secret"),
+    sa.Column("expires_at", Time, nullable=False),
+)
+
+token = sa.Table(
+    "token",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, comment="SHA-256"),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("used_at", Time),
+)
+sa.Index("token_hash", token.c.hash, unique=True)
+
+audit = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.Integer().with_variant(sa.BigInteger, "postgresql"), primary_key=True),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("face", sa.Text, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("object", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("changes", sa.Text, nullable=False, comment="JSON"),
+    sqlite_autoincrement=True,
+)
+sa.Index("audit_at", audit.c.at, audit.c.id)
 
 version = sa.table("alembic_version", sa.column("version_num", sa.Text))

@@ -1,0 +1,175 @@
+"""The audit log: who did what, or was refused it. Records are appended and read, and purged when old; none is changed.
+
+A record of a change is appended in the change's own transaction, so that there is never one without the other.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from posthouse.spool.schema import audit
+from posthouse.spool.store import Store
+from posthouse.spool.trace import like
+
+_WINDOW = 10_000
+"""Records looked at in one query, so that no reader holds its transaction for long."""
+_BATCH = 500
+"""Records purged in one transaction: short enough for others not to notice."""
+_LONGEST_REASON = 1000
+
+_KEY = sa.tuple_(audit.c.at, audit.c.id)
+
+
+class AuditOutcome(enum.StrEnum):
+    """How an act ended: done, not allowed, or allowed but impossible."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditChange:
+    """A property or parameter before and after the act; None: nothing was, or is, set. Never a secret."""
+
+    key: str
+    before: Any = None
+    after: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """`act` is the cmdlet's name, `origin` an IP address or `local`. `at` is given when it is stored."""
+
+    who: str
+    face: str
+    origin: str
+    act: str
+    object: str = ""
+    outcome: AuditOutcome = AuditOutcome.OK
+    reason: str = ""
+    changes: tuple[AuditChange, ...] = ()
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """All that is given must hold. The texts match without case, a leading or trailing `*` as wildcard."""
+
+    since: float | None = None
+    until: float | None = None
+    who: str = ""
+    act: str = ""
+    object: str = ""
+    outcome: AuditOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Newest first. `cursor` continues the search, None when all was searched; a page may be short of its limit."""
+
+    records: tuple[AuditRecord, ...]
+    cursor: str | None
+
+
+class AuditLog:
+    """Appends what is no change of the store, such as a refusal, and searches. Blocking."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def append(self, *records: AuditRecord) -> None:
+        with self._store.transaction() as connection:
+            append(connection, records)
+
+    def find(self, wanted: AuditFilter, limit: int = 100, cursor: str | None = None) -> AuditPage:
+        """Up to `limit` records from where `cursor` left off. Raises `ValueError` for a cursor that is none."""
+        window = sa.select(audit).where(*_time_range(wanted))
+        if cursor is not None:
+            at, identity = _parsed(cursor)
+            window = window.where(sa.tuple_(sa.literal(at), sa.literal(identity)) > _KEY)
+        window = window.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(_WINDOW)
+        inner = window.subquery()
+        query = sa.select(inner).where(*_conditions(inner, wanted)).order_by(inner.c.at.desc(), inner.c.id.desc())
+        last = sa.select(inner.c.at, inner.c.id).order_by(inner.c.at, inner.c.id).limit(1)
+        with self._store.reading() as connection:
+            rows = connection.execute(query.limit(limit)).all()
+            size = connection.scalar(sa.select(sa.func.count()).select_from(inner))
+            end = rows[-1] if len(rows) == limit else connection.execute(last).one() if size == _WINDOW else None
+        return AuditPage(tuple(_record(row) for row in rows), None if end is None else f"{end.at!r}.{end.id}")
+
+
+def append(connection: sa.Connection, records: Iterable[AuditRecord]) -> None:
+    """Write records down with whatever else this transaction does."""
+    now = time.time()
+    rows = [
+        {
+            "at": now,
+            "who": record.who,
+            "face": record.face,
+            "origin": record.origin,
+            "act": record.act,
+            "object": record.object,
+            "outcome": record.outcome.value,
+            "reason": record.reason[:_LONGEST_REASON],
+            "changes": _to_json(record.changes),
+        }
+        for record in records
+    ]
+    if rows:
+        connection.execute(audit.insert(), rows)
+
+
+def purge_audit(store: Store, before: float) -> bool:
+    """Forget some of the records from before that time. True if there may be more."""
+    oldest = sa.select(audit.c.id).where(audit.c.at < before).order_by(audit.c.at, audit.c.id).limit(_BATCH)
+    with store.transaction() as connection:
+        ids = connection.scalars(oldest.with_for_update(skip_locked=True)).all()
+        connection.execute(audit.delete().where(audit.c.id.in_(ids)))
+    return len(ids) == _BATCH
+
+
+def _time_range(wanted: AuditFilter) -> Sequence[sa.ColumnElement[bool]]:
+    since = [] if wanted.since is None else [audit.c.at >= wanted.since]
+    until = [] if wanted.until is None else [audit.c.at <= wanted.until]
+    return [*since, *until]
+
+
+def _conditions(window: sa.Subquery, wanted: AuditFilter) -> Sequence[sa.ColumnElement[bool]]:
+    texts = {"who": wanted.who, "act": wanted.act, "object": wanted.object}
+    conditions = [like(window.c[column], pattern) for column, pattern in texts.items() if pattern]
+    if wanted.outcome is not None:
+        conditions.append(window.c.outcome == wanted.outcome.value)
+    return conditions
+
+
+def _record(row: sa.Row[*tuple[Any, ...]]) -> AuditRecord:
+    changes: list[Mapping[str, Any]] = json.loads(row.changes)
+    return AuditRecord(
+        who=row.who,
+        face=row.face,
+        origin=row.origin,
+        act=row.act,
+        object=row.object,
+        outcome=AuditOutcome(row.outcome),
+        reason=row.reason,
+        changes=tuple(AuditChange(**change) for change in changes),
+        at=row.at,
+    )
+
+
+def _to_json(changes: Iterable[AuditChange]) -> str:
+    rows = [{"key": change.key, "before": change.before, "after": change.after} for change in changes]
+    return json.dumps(rows, ensure_ascii=False, default=str)
+
+
+def _parsed(cursor: str) -> tuple[float, int]:
+    at, _, identity = cursor.rpartition(".")
+    return float(at), int(identity)
