@@ -54,3 +54,7 @@ class ScriptRefused(Exception):
         self.sentence = sentence
         self.line = line
         self.column = column
+
+
+class IncompleteScript(ScriptRefused):
+    """What is there could be the beginning of a script: a prompt asks for more lines."""
