@@ -23,8 +23,11 @@ class Known:
     values: Mapping[str, str] = field(default_factory=dict[str, str])
     any_value: str = ""
 
+    def said(self, value: str) -> str:
+        return self.values.get(value.strip().lower(), self.any_value if value.strip() else "")
+
     def meaning(self, value: str) -> str:
-        said = self.values.get(value.strip().lower(), self.any_value if value.strip() else "")
+        said = self.said(value)
         return f"{self.label}: {said}" if said else self.label
 
 

@@ -58,7 +58,7 @@ _FAILURES: Mapping[tuple[str, str], tuple[Severity, str]] = {
     ("dkim", "temperror"): (Severity.INFO, "the key could not be had from DNS; sent again it may pass."),
     ("dkim", "none"): (
         Severity.INFO,
-        "the message is not signed. Turn DKIM on for the domain where mail leaves, in Microsoft 365 usually.",
+        "turn DKIM on for the domain where its mail leaves, in Microsoft 365 usually.",
     ),
     ("dmarc", "fail"): (
         Severity.WARNING,
@@ -78,6 +78,8 @@ _FAILURES: Mapping[tuple[str, str], tuple[Severity, str]] = {
 }
 """By method and result: what it means, and what to do."""
 
+_TITLES = {"compauth": "CompAuth"}
+_SPARED_BY_ARC = "ARC passed: a server that trusts those who passed the message on goes by what they found."
 _SPARED_BY_DMARC = ("spf", "dkim")
 
 
@@ -93,11 +95,13 @@ def _authentication(facts: Facts) -> Iterator[Finding]:
             if result == "none":
                 continue
             severity, meaning = Severity.INFO, f"{meaning} DMARC passed all the same."
-        if method == "dmarc" and _is_strict(verdict):
+        if method == "dmarc" and results.get("arc") == "pass":
+            meaning += f" {_SPARED_BY_ARC}"
+        elif method == "dmarc" and _is_strict(verdict):
             severity = Severity.ERROR
         said = f" at {assessment.server}" if assessment.server else ""
         why = _why(verdict)
-        text = f"{method.upper()} gave {result}{said}{f' ({why})' if why else ''}: {meaning}"
+        text = f"{_TITLES.get(method, method.upper())} gave {result}{said}{f' ({why})' if why else ''}: {meaning}"
         yield Finding(severity, text, assessment.header)
 
 
@@ -152,7 +156,9 @@ def _spam(facts: Facts) -> Iterator[Finding]:
         severity = Severity.WARNING
     else:
         return
-    told = "; ".join(f"{name} {value}, {FOREFRONT[name].meaning(value)}" for name, value in verdict.items() if value)
+    told = "; ".join(
+        f"{name} {value} ({FOREFRONT[name].said(value) or '?'})" for name, value in verdict.items() if value
+    )
     text = (
         f"Microsoft 365 judged the message bad: {told}. "
         "Look at what it holds and whether its sender is authenticated; report it to Microsoft if that is wrong."

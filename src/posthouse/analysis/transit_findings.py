@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from posthouse.analysis.finding import Facts, Finding, Severity
 from posthouse.analysis.hops import Hop
@@ -67,18 +67,28 @@ def _clocks(facts: Facts) -> Iterator[Finding]:
     for hop in facts.hops:
         if not hop.wrong_clock:
             continue
-        if hop.delay is not None and abs(hop.delay) >= FORGED_SECONDS:
+        seconds = _off(hop, facts.hops)
+        if abs(seconds) >= FORGED_SECONDS:
             text = (
-                f"The time of hop {hop.number} by {_by(hop)} is {_duration(abs(hop.delay))} "
-                f"{'before' if hop.delay < 0 else 'after'} that of the hop before it: "
-                "its clock is wrong, or the field is forged. Trust what stands below it only if you know that server."
+                f"By hop {hop.number} ({_by(hop)}) it was {_duration(abs(seconds))} "
+                f"{'earlier' if seconds < 0 else 'later'} than by the others: its clock is wrong, or the field is "
+                "forged. Trust it, and what stands below it, only if you know that server."
             )
         else:
             text = (
-                f"The clock of {_by(hop)} (hop {hop.number}) contradicts the others: delays around it tell nothing. "
-                "Set that server's clock by NTP."
+                f"The clock of hop {hop.number} ({_by(hop)}) is {_duration(abs(seconds))} "
+                f"{'slow' if seconds < 0 else 'fast'}: delays around it tell nothing. Set it by NTP."
             )
         yield Finding(Severity.WARNING, text, "Received")
+
+
+def _off(wrong: Hop, hops: Sequence[Hop]) -> float:
+    """Seconds from the time of the nearest hop whose clock is right, the one before if there is one."""
+    right = [hop for hop in hops if hop.received.time and not hop.wrong_clock]
+    nearest = next((hop for hop in reversed(right) if hop.number < wrong.number), right[0] if right else wrong)
+    if wrong.received.time is None or nearest.received.time is None:
+        return 0.0
+    return (wrong.received.time - nearest.received.time).total_seconds()
 
 
 def _date(facts: Facts) -> Iterator[Finding]:

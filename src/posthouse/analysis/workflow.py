@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from posthouse.analysis.antispam import Stamp, value_of
 from posthouse.analysis.authentication import related
 from posthouse.analysis.hops import Hop
+from posthouse.mail import encoded_words
 
 _EOP = re.compile(
     r"\.mail\.protection\.(?:outlook\.com|partner\.outlook\.cn|office365\.us|example)\Z"
@@ -133,7 +134,7 @@ def workflow(way: Sequence[Hop], stamps: Sequence[Stamp]) -> Workflow:
 def connector(hop: Hop) -> str:
     """The inbound connector that our own stamp names (mail/headers.py)."""
     match = _CONNECTOR.search(hop.received.raw[:_RAW_LIMIT])
-    return match[1] if match else ""
+    return encoded_words.decode(match[1]) if match else ""
 
 
 def _steps(way: Sequence[Hop]) -> tuple[Step, ...]:
