@@ -48,14 +48,19 @@ _REMEDIES: Final = {
 
 
 class TokenError(Exception):
-    """No token. One line: what Entra says, with its code, and what to do. It never holds a secret."""
+    """No token. One line: `problem`, what Entra says with its code, and `remedy`. It never holds a secret."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
 
 
 class TokenRefused(TokenError):
     """`code` is like `AADSTS7000215`; empty where the answer has none."""
 
-    def __init__(self, text: str, code: str = "") -> None:
-        super().__init__(text)
+    def __init__(self, problem: str, remedy: str, code: str = "") -> None:
+        super().__init__(problem, remedy)
         self.code = code
 
 
@@ -101,9 +106,9 @@ def acquire_token(
             )
             answer: dict[str, Any] = client.acquire_token_for_client([scope]) or {}
     except requests.RequestException as error:
-        raise TokenUnavailable(_unreachable(application.authority, error)) from None
+        raise _unreachable(application.authority, error) from None
     except MsalServiceError as error:
-        raise TokenUnavailable(f"{application.authority} has trouble of its own ({error}); try again later") from None
+        raise TokenUnavailable(f"{application.authority} has trouble of its own ({error})", "try again later") from None
     except (ValueError, KeyError, RuntimeError) as error:  # msal's, for an authority that is none, or no such tenant
         raise _refusal(f"{error.__context__ or error}") from None
     if "access_token" not in answer:
@@ -116,7 +121,7 @@ def _proof(proof: str | Identity) -> str | dict[str, str]:
     if isinstance(proof, str):
         return proof
     if not isinstance(proof.key, RSAPrivateKey):
-        raise TokenRefused("Entra takes certificates with an RSA key only, and this one has another; make an RSA one")
+        raise TokenRefused("the certificate's key is not RSA, and Entra takes no other", "make one with an RSA key")
     return {
         "private_key": proof.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         "public_certificate": proof.certificate.public_bytes(Encoding.PEM).decode(),
@@ -147,17 +152,16 @@ def _refusal(said: str) -> TokenRefused:
     """What Entra says, without its trace ids, and what to do about it."""
     found = _WHAT_ENTRA_SAYS.search(said)
     if found is None:
-        return TokenRefused(f"{one_line(said)}; check authority, tenant and client_id")
+        return TokenRefused(one_line(said), "check authority, tenant and client_id")
     remedy = _REMEDIES.get(found["code"], f"see https://login.microsoftonline.com/error?code={found['code']}")
     code = f"AADSTS{found['code']}"
-    return TokenRefused(f"{code}: {one_line(found['text']).rstrip('. ')}; {remedy}", code)
+    return TokenRefused(f"{code}: {one_line(found['text']).rstrip('. ')}", remedy, code)
 
 
-def _unreachable(authority: str, error: requests.RequestException) -> str:
+def _unreachable(authority: str, error: requests.RequestException) -> TokenUnavailable:
     if isinstance(error, requests.exceptions.SSLError):
-        why = "its certificate is not trusted; a proxy that opens TLS needs its CA in trusted_roots"
-    elif isinstance(error, requests.exceptions.Timeout):
-        why = "no answer in time; is a firewall or a proxy in the way?"
-    else:
-        why = "no connection; check the name, the firewall and the proxy"
-    return f"{authority}: {why}"
+        remedy = "a proxy that opens TLS needs its CA in trusted_roots"
+        return TokenUnavailable(f"{authority}: its certificate is not trusted", remedy)
+    if isinstance(error, requests.exceptions.Timeout):
+        return TokenUnavailable(f"{authority}: no answer in time", "is a firewall or a proxy in the way?")
+    return TokenUnavailable(f"{authority}: no connection", "check its name, the firewall and the proxy")

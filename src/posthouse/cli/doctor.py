@@ -1,0 +1,120 @@
+"""`posthouse doctor`: checks the way out, step by step."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from posthouse.cli.options import Config, Json, separated
+from posthouse.cli.output import cell
+
+if TYPE_CHECKING:
+    from posthouse.probe.doctor import Options, Step
+
+
+def _address(text: str) -> Any:
+    return typer.Option(metavar="ADDRESS", help=text)
+
+
+def doctor(
+    connectors: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CONNECTOR]...", help="Outbound connectors; else all that are enabled."),
+    ] = None,
+    sender: Annotated[str, typer.Option("--from", metavar="ADDRESS", help="Else postmaster.")] = "",
+    internal: Annotated[str, _address("A recipient of your own; else postmaster.")] = "",
+    external: Annotated[str, _address("A recipient elsewhere; without it none is asked about.")] = "",
+    ip: Annotated[str, typer.Option(metavar="IP", help="The address that others see you come from.")] = "",
+    selector: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A DKIM selector of your own.")] = None,
+    send: Annotated[bool, typer.Option("--send", help="Send a real test mail to the recipients.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.1, help="For each step.")] = 20.0,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Check the way to each outbound connector step by step. No mail is sent, unless you say so."""
+    from posthouse.probe.doctor import Options
+
+    options = Options(
+        connectors=tuple(connectors or ()),
+        sender=sender,
+        internal=internal,
+        external=external,
+        public_ip=_checked_ip(ip),
+        selectors=tuple(separated(selector or [])),
+        send=send,
+        timeout=timeout,
+    )
+    if _has_failed(config, options, as_json=as_json):
+        raise typer.Exit(1)
+
+
+def _has_failed(config: Path | None, options: Options, *, as_json: bool) -> bool:
+    """Show each step as it ends. Whether any failed."""
+    import asyncio
+    from contextlib import aclosing
+
+    from posthouse.probe.doctor import Status, examine
+
+    async def walk(show: Callable[[Step], None]) -> bool:
+        failed = False
+        async with aclosing(examine(config, options)) as steps:
+            async for step in steps:
+                show(step)
+                failed = failed or step.status is Status.FAILED
+        return failed
+
+    if not as_json:
+        return asyncio.run(walk(_Lines().show))
+    array = _JsonArray()
+    try:
+        return asyncio.run(walk(array.show))
+    finally:
+        array.end()
+
+
+class _Lines:
+    """For people: a heading for each subject, a line for each step, what to do below it."""
+
+    def __init__(self) -> None:
+        self._heading = ""
+
+    def show(self, step: Step) -> None:
+        heading = f"{step.area} {step.subject}"
+        if heading != self._heading:
+            typer.echo(heading)
+        self._heading = heading
+        typer.echo(f"  {step.status:<8} {cell(step.text)}")
+        if step.explanation is not None:
+            typer.echo(f"{'':11}{cell(step.explanation.title)}")
+        if step.remedy:
+            typer.echo(f"{'':11}-> {cell(step.remedy)}")
+
+
+class _JsonArray:
+    """One array, of which each element is written as soon as it is known."""
+
+    def __init__(self) -> None:
+        self._separator = "[\n"
+
+    def show(self, step: Step) -> None:
+        sys.stdout.write(self._separator + json.dumps(asdict(step), ensure_ascii=False))
+        sys.stdout.flush()
+        self._separator = ",\n"
+
+    def end(self) -> None:
+        sys.stdout.write(("\n" if self._separator == ",\n" else "[") + "]\n")
+
+
+def _checked_ip(text: str) -> str:
+    import ipaddress
+
+    try:
+        return text and str(ipaddress.ip_address(text))
+    except ValueError:
+        raise typer.BadParameter(f"--ip: {text} is no IP address; write one like 192.0.2.1") from None
