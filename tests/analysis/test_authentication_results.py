@@ -62,6 +62,20 @@ def test_exchange_online_names_itself_in_the_second_place_or_by_the_field_below(
     assert unnamed.server == "b.mail.protection.outlook.com"
 
 
+def test_the_reason_in_words() -> None:
+    [assessment] = analyze(
+        b"Authentication-Results: x; dkim=fail (body hash did not verify) reason=odd; dmarc=fail action=oreject;\n"
+        b" compauth=pass reason=130; compauth=fail reason=555; spf=pass\n"
+    ).evidence.assessments
+    assert [verdict.why for verdict in assessment.verdicts] == [
+        "body hash did not verify odd",
+        "action=oreject",
+        "reason 130: passed, since ARC of a trusted sealer outweighs that DMARC failed",
+        "reason 555: not documented",
+        "",
+    ]
+
+
 def test_received_spf_with_its_key_value_pairs() -> None:
     [assessment] = analyze(
         b"Received-SPF: Pass (protection.outlook.com: domain of a.example designates 192.0.2.1)\n"

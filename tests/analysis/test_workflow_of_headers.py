@@ -128,6 +128,13 @@ def test_from_another_tenant_it_can_not_be_told_whether_it_used_a_connector_ther
     assert (report.workflow.entry, report.workflow.as_expected) == ("internet", None)
 
 
+def test_without_microsoft_the_recipients_servers_are_those_in_one_place_at_the_end() -> None:
+    hosts = ("2002:a05:6214::1", "mx.google.com", "relay.contoso.com", "app.contoso.com")
+    header = "".join(f"Received: by {host} with ESMTPS id 1; 3 Nov 2026 10:00:00 +0000\n" for host in hosts)
+    steps = analyze(header.encode()).workflow.steps
+    assert [(step.role, step.hops) for step in steps] == [(RELAY, (1, 2)), (RECIPIENT, (3, 4))]
+
+
 def test_nothing_has_no_way() -> None:
     workflow = analyze(b"Subject: a\n").workflow
     assert (workflow.origin, workflow.steps, workflow.entry, workflow.pool) == ("", (), None, None)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from posthouse.analysis.antispam import compauth_reason
 from posthouse.analysis.headers import Field
 
 METHODS = ("spf", "dkim", "dmarc", "arc", "compauth")
@@ -21,6 +22,8 @@ _LENGTH_LIMIT = 16_000
 
 _FIELD_LIMIT = 100
 """Fields of each kind that are looked at. ARC ends with 50 instances (RFC 8617 4.2.1)."""
+
+_WHY_LIMIT = 200
 
 _RESULTS = ("authentication-results", "x-ms-exchange-authentication-results")
 """The second is what Exchange Online calls its own on mail that came over a connector."""
@@ -42,10 +45,20 @@ class Verdict:
     comment: str
     properties: Mapping[str, str]
 
+    @property
+    def why(self) -> str:
+        """What the server says about the reason, CompAuth's code explained; empty where it says nothing."""
+        reason, action = self.properties.get("reason", ""), self.properties.get("action", "")
+        if self.method == "compauth" and reason:
+            return f"reason {reason}: {compauth_reason(reason) or 'not documented'}"
+        taken = f"action={action}" if action not in ("", "none") else ""
+        return " ".join(filter(None, (self.comment, reason, taken)))[:_WHY_LIMIT]
+
     def to_json(self) -> dict[str, object]:
         return {
             "method": self.method,
             "result": self.result,
+            "why": self.why,
             "comment": self.comment,
             "properties": dict(self.properties),
         }

@@ -7,7 +7,7 @@ from posthouse.analysis.finding import Facts, Finding, Severity
 
 __all__ = ["Finding", "Severity", "findings"]
 
-_RULES = (*transit_findings.RULES, *sender_findings.RULES)
+_RULES = (*sender_findings.RULES, *transit_findings.RULES)
 
 
 def findings(facts: Facts) -> tuple[Finding, ...]:

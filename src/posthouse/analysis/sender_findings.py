@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
-from posthouse.analysis.antispam import compauth_reason, value_of
+from posthouse.analysis.antispam import value_of
 from posthouse.analysis.antispam_fields import FOREFRONT, MALICIOUS, SPAM, SPAM_SCL
 from posthouse.analysis.authentication import Verdict
 from posthouse.analysis.finding import Facts, Finding, Severity
@@ -12,6 +13,7 @@ from posthouse.analysis.workflow import Entry, Pool
 
 _ONCE = ("from", "date", "message-id", "subject", "to")
 _REPORT = "X-Forefront-Antispam-Report"
+_POLICY = re.compile(r"\bp=(\w+)", re.IGNORECASE)
 _BAD_VERDICTS = frozenset({"SPM", "SKB", "SKS", "BLK"})
 """Of SFV."""
 
@@ -100,23 +102,16 @@ def _authentication(facts: Facts) -> Iterator[Finding]:
         elif method == "dmarc" and _is_strict(verdict):
             severity = Severity.ERROR
         said = f" at {assessment.server}" if assessment.server else ""
-        why = _why(verdict)
-        text = f"{_TITLES.get(method, method.upper())} gave {result}{said}{f' ({why})' if why else ''}: {meaning}"
+        why = f" ({verdict.why})" if verdict.why else ""
+        text = f"{_TITLES.get(method, method.upper())} gave {result}{said}{why}: {meaning}"
         yield Finding(severity, text, assessment.header)
 
 
 def _is_strict(verdict: Verdict) -> bool:
     """The domain asks to quarantine or reject, as Gmail tells in a comment, Exchange Online by its action."""
-    asked = f"{verdict.comment} {verdict.properties.get('action', '')}".lower()
-    return any(word in asked for word in ("reject", "quarantine"))
-
-
-def _why(verdict: Verdict) -> str:
-    reason = verdict.properties.get("reason", "")
-    if verdict.method == "compauth" and reason:
-        explained = compauth_reason(reason)
-        return f"reason {reason}: {explained}" if explained else f"reason {reason}"
-    return (verdict.comment or reason)[:200].strip()
+    published = _POLICY.search(verdict.comment)
+    asked = published[1] if published else verdict.properties.get("action", "")
+    return any(word in asked.lower() for word in ("reject", "quarantine"))
 
 
 def _alignment(facts: Facts) -> Iterator[Finding]:
@@ -210,4 +205,4 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 2 else -1
 
 
-RULES = (_spam, _entry, _pool, _authentication, _alignment, _arc, _junk, _missing)
+RULES = (_entry, _pool, _spam, _authentication, _alignment, _arc, _junk, _missing)

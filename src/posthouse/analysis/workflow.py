@@ -157,12 +157,20 @@ def _same_place(host: str, next_host: str) -> bool:
 
 
 def _roles(way: Sequence[Hop]) -> list[Role]:
-    """By the name of the host, else by its place: before Microsoft 365 it is a relay, the last one the recipient's."""
+    """By the name of the host, else by its place: before Microsoft 365 it is a relay, after it the recipient's."""
     named = [_named_role(hop) for hop in way]
-    microsoft = [place for place, role in enumerate(named) if role]
-    handed_over = next((place for place, hop in enumerate(way) if _outbound_name(hop)), None)
-    after = handed_over if handed_over is not None else (microsoft[-1] + 1 if microsoft else len(way) - 1)
-    return [role or (Role.RECIPIENT if place >= after else Role.RELAY) for place, role in enumerate(named)]
+    handed_over = [place for place, hop in enumerate(way) if _outbound_name(hop)]
+    behind_microsoft = [place + 1 for place, role in enumerate(named) if role][-1:]
+    recipient = (handed_over or behind_microsoft or [_last_place(way)])[0]
+    return [role or (Role.RECIPIENT if place >= recipient else Role.RELAY) for place, role in enumerate(named)]
+
+
+def _last_place(way: Sequence[Hop]) -> int:
+    """Where the recipient's servers begin: those in one place with the last, but never the very first hop."""
+    place = len(way) - 1
+    while place > 1 and _same_place(way[place - 1].received.by, way[place].received.by):
+        place -= 1
+    return place
 
 
 def _named_role(hop: Hop) -> Role | None:

@@ -106,7 +106,7 @@ def _verdicts(report: HeaderReport) -> Iterator[tuple[str, str, str, str, str]]:
         for verdict in assessment.verdicts:
             subject = next((verdict.properties[name] for name in _SUBJECTS if name in verdict.properties), "")
             by = server if assessment.trusted else f"{server}, before it was sent"
-            yield verdict.method, verdict.result, subject, by, verdict.comment or verdict.properties.get("reason", "")
+            yield verdict.method, verdict.result, subject, by, verdict.why
     for signature in report.evidence.signatures:
         aligned = "" if signature.aligned else "not the domain of From"
         yield "signature", signature.result or "(not told)", f"{signature.domain} {signature.selector}", "", aligned
