@@ -1,6 +1,7 @@
 """A small SMTP server on a real socket: the server engine, which takes what it is told to take."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,11 +42,15 @@ ANSWERS = {
 
 @dataclass
 class Server:
-    """What it is to do, and what it saw. `answer` may overrule the reply to an event."""
+    """What it is to do, and what it saw. `answer` may overrule the reply to an event.
+
+    `issuers` are named to clients where it asks for a certificate.
+    """
 
     extensions: Extensions = field(default_factory=lambda: Extensions(dsn=True))
     identity: Identity | None = None
     implicit: bool = False
+    issuers: tuple[Authority, ...] = ()
     answer: Callable[[object], Reply | None] = lambda event: None
     events: list[object] = field(default_factory=list)
     content: bytes = b""
@@ -76,8 +81,15 @@ class Server:
         except (TlsError, ConnectionError):
             pass
         finally:
-            writer.close()
+            await closed(writer)
             over.set_result(None)
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Before the loop ends, or the transport would be left open."""
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 class _Serving:
@@ -118,7 +130,10 @@ class _Serving:
 
     async def shake_hands(self) -> None:
         assert self.server.identity
-        tls = TlsSession(ServerContext(self.server.identity, "intermediate", Verifier()))
+        context = ServerContext(self.server.identity, "intermediate", Verifier())
+        for issuer in self.server.issuers:
+            context.openssl.add_client_ca(issuer.certificate)
+        tls = TlsSession(context)
         while not tls.handshake_done:
             if not (data := await self.reader.read(65536)):
                 return
@@ -144,3 +159,35 @@ def make_server() -> type[Server]:
 @pytest.fixture(scope="session")
 def authority() -> Authority:
     return Authority.create("Test CA")
+
+
+Answer = bytes | Callable[[bytes], bytes]
+
+
+def _scripted(*answers: Answer, **options: Any) -> tuple[SendResult, list[bytes]]:
+    heard: list[bytes] = []
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            for answer in answers:
+                writer.write(answer if isinstance(answer, bytes) else answer(heard[-1]))
+                heard.append(await reader.readline())
+        await closed(writer)
+        over.set()
+
+    async def run() -> SendResult:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+            port = listener.sockets[0].getsockname()[1]
+            defaults = {"server": "127.0.0.1", "port": port, "sender": "app@contoso.com", "recipients": [BOB]}
+            result = await send_async(SendOptions(**defaults | options))
+            await over.wait()
+            return result
+
+    return asyncio.run(run()), heard
+
+
+@pytest.fixture
+def scripted() -> Callable[..., tuple[SendResult, list[bytes]]]:
+    """What comes of a server that gives these answers, one for each line it hears, and then hangs up; and the lines."""
+    return _scripted

@@ -1,4 +1,3 @@
-import asyncio
 import email
 import email.message
 import email.policy
@@ -11,13 +10,14 @@ import pytest
 from posthouse.mail import Body, Notify, Reply, Ret
 from posthouse.net.certificates import Authority
 from posthouse.organization.certificate import ValidationStatus
-from posthouse.probe.send import Attachment, DialogueLine, SendOptions, SendResult, send, send_async
+from posthouse.probe.send import Attachment, DialogueLine, SendOptions, SendResult, send
 from posthouse.smtp.events import Credentials, Extensions, Hello, MailFrom, MessageEnd, RcptTo
 
 BOB, EVE = "bob@example.net", "eve@example.net"
 DENIED = Reply(550, "5.7.64", "TenantAttribution; Relay Access Denied")
 
 MakeServer = Callable[..., Any]
+Scripted = Callable[..., tuple[SendResult, list[bytes]]]
 
 
 def parsed(content: bytes) -> email.message.EmailMessage:
@@ -228,28 +228,10 @@ def test_plain_text_on_a_tls_port_waits_in_vain(make_server: MakeServer, authori
     assert "said nothing for 0.05 s" in result.error
 
 
-def test_tls_on_a_plain_port_says_so() -> None:
-    wrong = talk(lambda reader, writer: writer.write(b"220 plain text\r\n"), tls="implicit")
+def test_tls_on_a_plain_port_says_so(scripted: Scripted) -> None:
+    wrong, _ = scripted(b"220 plain text\r\n", tls="implicit")
     assert wrong.error
     assert "is not TLS" in wrong.error
-
-
-def talk(speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object], **options: Any) -> SendResult:
-    """What the test sender makes of a server that says this and closes."""
-
-    async def run() -> SendResult:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            speak(reader, writer)
-            await reader.read(1)
-            writer.close()
-
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
-            port = listener.sockets[0].getsockname()[1]
-            return await send_async(
-                SendOptions(server="127.0.0.1", port=port, sender="a@contoso.com", recipients=(BOB,), **options)
-            )
-
-    return asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -260,8 +242,8 @@ def talk(speak: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object], 
         (b"421 4.3.2 Closing down\r\n", "421 4.3.2 Closing down"),
     ],
 )
-def test_a_strange_server_is_described(words: bytes, error: str) -> None:
-    result = talk(lambda reader, writer: writer.write(words))
+def test_a_strange_server_is_described(scripted: Scripted, words: bytes, error: str) -> None:
+    result, _ = scripted(words)
     assert result.error
     assert error in result.error
 

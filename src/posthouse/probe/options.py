@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -67,40 +67,50 @@ class SendOptions:
     observe: Observer | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for complaint, is_wrong in self._complaints():
+        for is_wrong, complaint in (*self._place_complaints(), *self._mail_complaints(), *self._login_complaints()):
             if is_wrong:
                 raise ValueError(complaint)
         for address in (self.sender, *self.recipients):
             Mailbox.parse(address)
-        if self.source:
-            ipaddress.ip_address(self.source)
         if self.nameservers:
             try:
                 Resolver(self.nameservers)
             except DnsError as error:
                 raise ValueError(str(error)) from None
 
-    def _complaints(self) -> tuple[tuple[str, bool], ...]:
-        is_composed = bool(self.subject or self.html or self.attachments or self.body != BODY)
-        return (
-            ("give either a server or a domain whose MX is to be found", bool(self.server) == bool(self.mx)),
-            ("recipients: a sequence of addresses is needed, not one text", isinstance(self.recipients, str)),
-            ("recipients: at least one is needed", not self.recipients or "" in self.recipients),
-            (f"port {self.port}: it should be 1 to 65535", not 0 < self.port < 65536),
-            (f"tls {self.tls}: it should be one of {', '.join(get_args(Tls))}", self.tls not in get_args(Tls)),
-            ("a client certificate needs TLS: starttls or implicit", self.identity is not None and self.tls == "none"),
-            ("a whole message is sent as it is: no subject, body or attachment", self.raw is not None and is_composed),
-            ("a password needs its user", bool(self.password) and not self.user),
-            (
-                f"AUTH {self.mechanism} is unknown: it should be one of {', '.join(MECHANISMS)}",
-                self.mechanism not in ("", *MECHANISMS),
-            ),
-            (
-                f"envid: it should be at most {_MAX_ENVID} printable ASCII characters (RFC 3461 4.4)",
-                not _is_envid(self.envid or ""),
-            ),
-            (f"helo {self.helo!r}: it should be a host name", not _HELO_NAME.fullmatch(self.helo)),
-            (f"timeout {self.timeout}: it should be more than 0 seconds", not self.timeout > 0),
+    def _place_complaints(self) -> Iterator[tuple[bool, str]]:
+        yield bool(self.server) == bool(self.mx), "give either a server or a domain whose MX is to be found"
+        yield not 0 < self.port < 65536, f"port {self.port}: it should be 1 to 65535"
+        yield self.tls not in get_args(Tls), f"tls {self.tls}: it should be one of {', '.join(get_args(Tls))}"
+        yield (
+            self.tls_profile not in get_args(Profile),
+            f"tls_profile {self.tls_profile}: it should be one of {', '.join(get_args(Profile))}",
+        )
+        yield bool(self.source) and not is_address(self.source), f"source {self.source}: it should be an IP address"
+        yield not _HELO_NAME.fullmatch(self.helo), f"helo {self.helo!r}: it should be a host name"
+        yield not self.timeout > 0, f"timeout {self.timeout}: it should be more than 0 seconds"
+
+    def _mail_complaints(self) -> Iterator[tuple[bool, str]]:
+        yield isinstance(self.recipients, str), "recipients: a sequence of addresses is needed, not one text"
+        yield not self.recipients or "" in self.recipients, "recipients: at least one is needed, and none may be empty"
+        is_composed = self.subject or self.html or self.attachments or self.body != BODY
+        yield (
+            self.raw is not None and bool(is_composed),
+            "a whole message is sent as it is: there can be no subject, body or attachment beside it",
+        )
+        texts = (self.sender, *self.recipients, self.subject, self.body, self.html)
+        yield not _is_unicode("".join(texts)), "the mail's text is not valid Unicode; is it in another encoding?"
+        yield (
+            not _is_envid(self.envid or ""),
+            f"envid: it should be at most {_MAX_ENVID} printable ASCII characters (RFC 3461 4.4)",
+        )
+
+    def _login_complaints(self) -> Iterator[tuple[bool, str]]:
+        yield self.identity is not None and self.tls == "none", "a client certificate needs TLS: starttls or implicit"
+        yield bool(self.password or self.mechanism) and not self.user, "signing in needs its user"
+        yield (
+            self.mechanism not in ("", *MECHANISMS),
+            f"AUTH {self.mechanism} is unknown: it should be one of {', '.join(MECHANISMS)}",
         )
 
     @property
@@ -109,5 +119,22 @@ class SendOptions:
         return f"{self.server or f'MX of {self.mx}'} port {self.port}"
 
 
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_envid(text: str) -> bool:
     return len(text) <= _MAX_ENVID and text.isascii() and text.isprintable()
+
+
+def _is_unicode(text: str) -> bool:
+    """Half a surrogate pair is what Python makes of bytes that it could not read."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,4 +1,8 @@
-"""One connection of the test sender: the client engine over asyncio's streams, with TLS in between."""
+"""One connection of the test sender: the client engine on a socket, with TLS in between.
+
+A plain socket, not asyncio's streams: where writing to one fails, those give up what is still to be read, and that may
+be the alert or reply which says why.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import contextlib
 import errno
 import ipaddress
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -51,8 +56,9 @@ class Session:
         self._dialogue = dialogue
         self._tls: TlsSession | None = None
         self._witness: Witness | None = None
-        self._writer: asyncio.StreamWriter | None = None
+        self._socket: socket.socket | None = None
         self._is_secret = False
+        self._is_broken = False
 
     @property
     def place(self) -> str:
@@ -118,20 +124,18 @@ class Session:
 
     def abandon(self, reason: str) -> tuple[Reply, ...]:
         """After a `SendError`: the reply that each recipient is left with. Empty where no transaction was under way."""
-        return self._engine.abandon(Reply(451, "4.4.2", reason)) if self._writer else ()
+        under_way = self._socket is not None and self._engine.waiting_for is not None
+        return self._engine.abandon(Reply(451, "4.4.2", reason)) if under_way else ()
 
     async def close(self) -> None:
-        """QUIT is a courtesy: the mail's fate is known. What is still to go out, perhaps an alert, gets a moment."""
-        if self._writer is None:
+        """QUIT is a courtesy: the mail's fate is known."""
+        if self._socket is None:
             return
         try:
-            if self._engine.waiting_for is None and not self._engine.closing:
+            if not self._is_broken and not self._engine.closing and self._engine.waiting_for is None:
                 await self._quit()
         finally:
-            self._writer.close()
-            with contextlib.suppress(OSError):
-                async with asyncio.timeout(_PARTING_SECONDS):
-                    await self._writer.wait_closed()
+            self._socket.close()
 
     async def _quit(self) -> None:
         self._engine.quit()
@@ -157,15 +161,15 @@ class Session:
 
     async def _connect(self, host: Host) -> None:
         options = self._options
-        local = (options.source, 0) if options.source else None
         self._dialogue.remark(f"connecting to {self.place}")
-        self._writer = self._tls = self._witness = None
+        self._socket = self._tls = self._witness = None
+        self._is_broken = False
         try:
             async with asyncio.timeout(options.timeout):
-                self._reader, self._writer = await asyncio.open_connection(host.ip, options.port, local_addr=local)
+                self._socket = await _connected(host.ip, options.port, options.source)
         except OSError as error:
             raise SendError(f"{self.place}: {self._unreachable(error)}") from None
-        self._engine = ClientEngine(options.helo or _literal(self._writer.get_extra_info("sockname")[0]))
+        self._engine = ClientEngine(options.helo or _literal(self._socket.getsockname()[0]))
         if options.tls == "implicit":
             await self._shake_hands(host)
         self._require((await self._event(Greeting)).reply)
@@ -212,7 +216,7 @@ class Session:
         if not self.client_certificate_requested:
             unsent = ", so ours was not sent" if identity else ""
             return f"the server did not ask for a client certificate{unsent}"
-        authorities = in_short(self.client_certificate_authorities)
+        authorities = in_short(self.client_certificate_authorities, " or ")
         asked = "the server asked for a client certificate" + (f" issued by {authorities}" if authorities else "")
         if identity and self.client_certificate_sent:
             return f"{asked}; sent: '{identity.subject}'"
@@ -262,18 +266,21 @@ class Session:
         await self._write_out(plaintext)
 
     async def _write_out(self, data: bytes) -> None:
-        """Piece by piece, so that the time-out is for a piece."""
-        assert self._writer
-        for start in range(0, len(data), _PIECE):
-            self._writer.write(data[start : start + _PIECE])
-            async with asyncio.timeout(self._options.timeout):
-                await self._writer.drain()
+        """Piece by piece, so that the time-out is for a piece. Who hung up has perhaps said why: that is read next."""
+        assert self._socket
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ConnectionError), memoryview(data) as view:
+            for start in range(0, len(view), _PIECE):
+                async with asyncio.timeout(self._options.timeout):
+                    await loop.sock_sendall(self._socket, view[start : start + _PIECE])
 
     async def _receive(self) -> bytes:
         """What came next, decrypted; nothing while a handshake goes on. What TLS wants to answer, goes out."""
-        assert self._writer
-        async with asyncio.timeout(self._options.timeout):
-            data = await self._reader.read(_PIECE)
+        assert self._socket
+        data = b""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(self._options.timeout):
+                data = await asyncio.get_running_loop().sock_recv(self._socket, _PIECE)
         if not data:
             raise SendError(f"{self.place} closed the connection; its log may say why")
         if self._tls is None:
@@ -281,7 +288,7 @@ class Session:
         try:
             return self._tls.receive(data)
         finally:
-            self._writer.write(self._tls.data_to_send())
+            await self._write_out(self._tls.data_to_send())
 
     def _require(self, reply: Reply) -> None:
         if not reply.is_positive:
@@ -293,19 +300,32 @@ class Session:
         """Whatever ends the session becomes a `SendError`."""
         try:
             yield
-        except (TlsError, ProtocolError, CertificateError) as problem:
-            raise SendError(self._dialogue.safe(str(problem))) from None
         except Refused as refused:
             raise SendError(str(refused.reply), refused.reply) from None
-        except TimeoutError:
+        except (TlsError, ProtocolError, CertificateError, TimeoutError) as problem:
+            self._is_broken = True
+            raise SendError(self._dialogue.safe(self._described(problem))) from None
+
+    def _described(self, problem: Exception) -> str:
+        if isinstance(problem, TimeoutError):
             step = self._engine.waiting_for
             awaited = f" while {step.value} was awaited" if step else ""
-            raise SendError(
-                f"{self.place} said nothing for {self._options.timeout:g} s{awaited}; is a firewall in the way?"
-            ) from None
-        except OSError as problem:
-            reason = problem.strerror or problem
-            raise SendError(f"{self.place} broke the connection ({reason}); its log may say why") from None
+            return f"{self.place} said nothing for {self._options.timeout:g} s{awaited}; is a firewall in the way?"
+        return str(problem)
+
+
+async def _connected(ip: str, port: int, source: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source:
+            made.bind((source, 0))
+        await asyncio.get_running_loop().sock_connect(made, (ip, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _asks_for_notification(envelope: Envelope) -> bool:

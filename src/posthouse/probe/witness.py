@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,6 +10,7 @@ from OpenSSL import SSL, crypto
 
 from posthouse.net.tls import ClientContext
 from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, name_matches
+from posthouse.probe.options import is_address
 from posthouse.smtp.replies import printable
 
 _NAMES_TOLD: Final = 10
@@ -61,7 +61,7 @@ class Witness:
         if verdict is None or self._leaf is None:
             return None
         status = verdict.status
-        if verdict.is_valid and not _is_address(host) and not any(name_matches(name, host) for name in verdict.names):
+        if verdict.is_valid and not is_address(host) and not any(name_matches(name, host) for name in verdict.names):
             status = ValidationStatus.NAME_MISMATCH
         try:
             leaf = self._leaf.to_cryptography()
@@ -71,20 +71,12 @@ class Witness:
         return ServerCertificate(status, printable(verdict.subject.encode()), verdict.names, issuer, expires)
 
 
-def in_short(names: tuple[str, ...]) -> str:
+def in_short(names: tuple[str, ...], separator: str = ", ") -> str:
     more = len(names) - _NAMES_TOLD
-    return ", ".join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
+    return separator.join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _text(name: crypto.X509Name) -> str:
     """As RFC 4514 writes it, the most specific part first."""
     parts = reversed(name.get_components())
     return ",".join(f"{printable(key)}={printable(value)}" for key, value in parts)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
