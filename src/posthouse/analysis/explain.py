@@ -6,12 +6,16 @@ Pure, like the rest of this room. Whatever the text is, it never raises, and tak
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
-from posthouse.analysis.bounce import replies_in
+from posthouse.analysis.bounce import lines_in, replies_in, replies_in_line
 from posthouse.analysis.knowledge import Entry, best
 from posthouse.mail import Reply
 from posthouse.mail.text import one_line
+
+_LINES: Final = 200  # of a text without codes, looked at for words
+_QUOTED: Final = 5  # replies in another one's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +44,35 @@ class Explanation:
 
 
 def explain(text: str | bytes) -> tuple[Explanation, ...]:
-    """The replies in a text, explained, best first.
+    """The replies in a text, explained, best first. Empty where there is none in it.
 
-    The text is a reply, some lines of a log or a dialogue, what Outlook shows of a bounce, or a whole bounce message.
+    The text is a reply, lines of a log or a dialogue, what a mail program shows of a bounce, or a whole bounce message.
     """
-    found = {entry: reply for reply in reversed([*replies_in(text)]) for entry in (best(reply),)}
-    return tuple(_explanation(entry, reply) for entry, reply in found.items())
+    found: dict[Entry, Reply] = {}
+    for reply in replies_in(text):
+        found.setdefault(best(reply), reply)
+    for line in () if found else islice(lines_in(text), _LINES):
+        reply = Reply(0, "", line)
+        entry = best(reply)
+        if entry.says:
+            found.setdefault(entry, reply)
+    return tuple(_explanation(entry, found[entry]) for entry in sorted(found, key=_rank))
 
 
 def explain_reply(reply: Reply) -> Explanation:
     """What a reply means; where nothing special is known, what its codes mean in general."""
-    return _explanation(best(reply), reply)
+    quoted = islice(replies_in_line(reply.text), _QUOTED) if best(reply).wraps else ()
+    return _explanation(min(map(best, (reply, *quoted)), key=_rank), reply)
+
+
+def _rank(entry: Entry) -> int:
+    """What is special comes first; what only tells of another reply after all special ones."""
+    return 2 if entry.is_generic else int(entry.wraps)
 
 
 def _explanation(entry: Entry, reply: Reply) -> Explanation:
-    return Explanation(
-        one_line(str(reply)), entry.title, entry.causes, entry.remedies, entry.sources, _is_permanent(reply)
-    )
+    words = " ".join((f"{reply.code or ''} {reply.enhanced} {one_line(reply.text)}").split())
+    return Explanation(words, entry.title, entry.causes, entry.remedies, entry.sources, _is_permanent(reply))
 
 
 def _is_permanent(reply: Reply) -> bool | None:

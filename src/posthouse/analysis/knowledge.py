@@ -11,6 +11,7 @@ from typing import Any
 from posthouse.mail import Reply
 
 _ANY = "x"
+_ONE_CODE = 6  # how exact a pattern is that has no x
 _ALTERNATIVE = "|"
 
 
@@ -40,8 +41,8 @@ class Entry:
     def fit(self, reply: Reply, text: str) -> tuple[int, ...]:
         """How well it fits a reply, whose text comes in lower case: more is better, empty is not at all.
 
-        Words count for more than codes, which many servers choose carelessly; the longest words win, as the most
-        special. Only together with words a code may be missing in the reply.
+        The very enhanced code counts most, then the words: the longest are the most special. Only together with words
+        a code may be missing in the reply.
         """
         exactness = max((_fit_enhanced(pattern, reply.enhanced) for pattern in self.enhanced), default=0)
         code = max((_fit_code(pattern, reply.code) for pattern in self.codes), default=0)
@@ -52,7 +53,7 @@ class Entry:
             return ()
         if self.codes and not code and (reply.code or not words):
             return ()
-        return sum(words), exactness, code
+        return int(exactness >= _ONE_CODE), sum(words), exactness, code
 
 
 def best(reply: Reply) -> Entry:
