@@ -14,6 +14,7 @@ from posthouse.analysis.knowledge import Entry, best
 from posthouse.mail import Reply
 from posthouse.mail.text import one_line
 
+_ADVICE: Final = 2  # causes and remedies
 _LINES: Final = 200  # of a text without codes, looked at for words
 _QUOTED: Final = 5  # replies in another one's words
 
@@ -31,6 +32,13 @@ class Explanation:
     remedies: tuple[str, ...]
     sources: tuple[str, ...]
     permanent: bool | None
+
+    @property
+    def advice(self) -> str:
+        """The likeliest of it in a few lines, for people."""
+        why = (f"Why: {cause}" for cause in self.causes[:_ADVICE])
+        what = (f"What to do: {remedy}" for remedy in self.remedies[:_ADVICE])
+        return "\n".join((self.title + ".", *why, *what))
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -14,6 +14,7 @@ from posthouse.cli import (
     demo,
     doctor,
     domain,
+    explain,
     headers,
     organization,
     queue,
@@ -55,6 +56,7 @@ app.add_typer(connector.app, name="connector")
 app.add_typer(domain.app, name="domain")
 app.command()(send.send)
 app.command()(headers.headers)
+app.command()(explain.explain)
 app.command()(doctor.doctor)
 app.add_typer(queue.app, name="queue")
 app.command()(trace.trace)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from posthouse.cli.explain import rows as explanation_rows
 from posthouse.cli.options import Config, Json, administration
 from posthouse.cli.output import show_json, show_rows, show_table
 from posthouse.cli.trace import row_of, state_named
 
 if TYPE_CHECKING:
     from posthouse.admin import QueueAct
+    from posthouse.analysis import Explanation
+    from posthouse.spool import TraceEntry
 
 _COLUMNS = {
     "id": "Message",
@@ -56,14 +59,21 @@ def show(
     as_json: Json = False,
     config: Config = None,
 ) -> None:
-    """Show all about a message."""
+    """Show all about a message, and what the last answer means."""
     with administration(config) as admin:
-        rows = [row_of(entry) for entry in admin.mail.queued(message)]
+        found = [(row_of(entry), _explained(entry)) for entry in admin.mail.queued(message)]
     if as_json:
-        show_json(rows)
+        show_json([row | {"explanation": reply.to_json() if reply else None} for row, reply in found])
         return
-    for row in rows:
-        show_table(("Key", "Value"), _lines(row))
+    for row, reply in found:
+        show_table(("Key", "Value"), (*_lines(row), *(explanation_rows(reply) if reply else ())))
+
+
+def _explained(entry: TraceEntry) -> Explanation | None:
+    """What the last answer means, where it was a refusal."""
+    from posthouse.analysis import explain_reply
+
+    return explain_reply(entry.reply) if entry.reply and not entry.reply.is_positive else None
 
 
 def _lines(row: Mapping[str, object]) -> Iterator[tuple[str, object]]:

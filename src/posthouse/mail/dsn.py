@@ -97,11 +97,13 @@ def compose(
     at: float,
     retry_until: float | None,
     returned: bytes,
+    advice: Iterable[str] = (),
 ) -> tuple[Envelope, bytes]:
     """A DSN about these outcomes (see `due`): its envelope and its content.
 
     `returned` is the message's content where `returns_content` says so; otherwise its header will do. `retry_until`
-    is until when we go on trying; it is told of a delay only.
+    is until when we go on trying; it is told of a delay only. `advice` says what the replies mean and what to do, a
+    text of some lines for each; the same is told once.
     """
     if kind is not DsnKind.DELAYED:
         retry_until = None
@@ -114,7 +116,7 @@ def compose(
     if kind is DsnKind.DELIVERED and all(outcome.duty is DsnDuty.RELAYED for outcome in outcomes):
         title, opening = _RELAYED
     parts = (
-        _text_part(_explanation(message, outcomes, opening, hostname, facts.subject, retry_until)),
+        _text_part(_explanation(message, outcomes, advice, opening, hostname, facts.subject, retry_until)),
         _status_part(message, outcomes, hostname, retry_until, smtputf8=smtputf8),
         _content_part(message, returned) if returns_content(message, kind) else _header_part(header),
     )
@@ -163,6 +165,7 @@ def _text_part(text: str) -> bytes:
 def _explanation(
     message: Message,
     outcomes: Sequence[Outcome],
+    advice: Iterable[str],
     opening: str,
     hostname: str,
     subject: str,
@@ -172,6 +175,8 @@ def _explanation(
     lines = [f"This is the mail system at {hostname}.", "", *textwrap.wrap(opening, 76), ""]
     for outcome in outcomes:
         lines += (_clean(message.envelope.recipients[outcome.recipient].forward_path), *_said(outcome), "")
+    for text in dict.fromkeys(advice):
+        lines += ("What this means:", *(part for line in text.splitlines() for part in _indented(line)), "")
     if retry_until is not None:
         lines += (f"It is tried again until {format_date(retry_until)}; you need not send it again.", "")
     lines += (
@@ -186,6 +191,10 @@ def _explanation(
 def _said(outcome: Outcome) -> list[str]:
     remote = _clean(outcome.remote)
     words = f"{remote} said: {_clean(str(outcome.reply))}" if remote else _clean(str(outcome.reply))
+    return _indented(words)
+
+
+def _indented(words: str) -> list[str]:
     return textwrap.wrap(words, 76, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from posthouse import observe
 from posthouse.mail import Client, Delivery, MemoryContent, Message, Outcome, Reply, Status, domain_of
@@ -16,6 +17,8 @@ from posthouse.relay.in_force import InForce
 from posthouse.spool import Event, EventKind, Lease, NewMessage, Origin, Pending, Settlement, Spool, SpoolError
 
 log = observe.logger
+
+_ADVISED = 10  # different replies that a DSN explains
 
 
 @dataclass(slots=True)
@@ -128,6 +131,7 @@ class Settler:
             at=now,
             retry_until=message.received_at + self._in_force().schedule.give_up_after,
             returned=returned,
+            advice=() if kind is DsnKind.DELIVERED else await asyncio.to_thread(_advice, about),
         )
         facts = survey(content[: split(content)], self._hostname)
         dsn = Message(dsn_id, now, envelope, MemoryContent((content,)), None, Client(""))
@@ -166,6 +170,14 @@ class Settler:
                     seconds=round(now - message.received_at, 3),
                     reply=str(matching[0].reply),
                 )
+
+
+def _advice(about: Sequence[Outcome]) -> list[str]:
+    """What the replies mean, for the DSN's reader. What is known of replies is loaded with the first that fails."""
+    from posthouse.analysis import explain_reply
+
+    replies = dict.fromkeys(outcome.reply for outcome in about)
+    return [explain_reply(reply).advice for reply in islice(replies, _ADVISED)]
 
 
 def _head(message: Message) -> bytes:
