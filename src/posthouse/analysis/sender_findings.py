@@ -143,11 +143,7 @@ def _spam(facts: Facts) -> Iterator[Finding]:
     category = verdict["CAT"].upper()
     if category in MALICIOUS:
         severity = Severity.ERROR
-    elif (
-        category in SPAM
-        or _number(verdict["SCL"]) >= SPAM_SCL
-        or verdict["SFV"].upper() in ("SPM", "SKB", "SKS", "BLK")
-    ):
+    elif category in SPAM or verdict["SFV"].upper() in _BAD_VERDICTS or _number(verdict["SCL"]) >= SPAM_SCL:
         severity = Severity.WARNING
     else:
         return

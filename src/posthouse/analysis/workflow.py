@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from posthouse.analysis.antispam import Stamp, value_of
 from posthouse.analysis.authentication import related
 from posthouse.analysis.hops import Hop
+from posthouse.analysis.received import LENGTH_LIMIT
 from posthouse.mail import encoded_words
 
 _EOP = re.compile(
@@ -29,7 +30,6 @@ _RELAY_POOL = ipaddress.ip_network("40.95.0.0/16")
 _CONNECTOR = re.compile(r"\(connector ((?:[^()]|\([^()]*\))*)\)")
 _TENANT = re.compile(r"TenantId=([\w-]{1,40})", re.IGNORECASE)
 _CONNECTING_IP = re.compile(r"\bIp=\[([^\]]{1,45})\]", re.IGNORECASE)
-_RAW_LIMIT = 2000
 
 
 class Role(enum.StrEnum):
@@ -39,6 +39,9 @@ class Role(enum.StrEnum):
     PROTECTION = "Exchange Online Protection"
     EXCHANGE_ONLINE = "Exchange Online"
     RECIPIENT = "recipient's server"
+
+
+_MICROSOFT = (Role.PROTECTION, Role.EXCHANGE_ONLINE)
 
 
 class Entry(enum.StrEnum):
@@ -131,9 +134,9 @@ def workflow(way: Sequence[Hop], stamps: Sequence[Stamp]) -> Workflow:
     )
 
 
-def connector(hop: Hop) -> str:
+def _connector(hop: Hop) -> str:
     """The inbound connector that our own stamp names (mail/headers.py)."""
-    match = _CONNECTOR.search(hop.received.raw[:_RAW_LIMIT])
+    match = _CONNECTOR.search(hop.received.raw[:LENGTH_LIMIT])
     return encoded_words.decode(match[1]) if match else ""
 
 
@@ -142,13 +145,10 @@ def _steps(way: Sequence[Hop]) -> tuple[Step, ...]:
     for hop, role in zip(way, _roles(way), strict=True):
         last = steps[-1] if steps else None
         if last and last.role is role and (role in _MICROSOFT or _same_place(last.host, hop.received.by)):
-            steps[-1] = Step(role, last.host, (*last.hops, hop.number), last.connector or connector(hop))
+            steps[-1] = Step(role, last.host, (*last.hops, hop.number), last.connector or _connector(hop))
         else:
-            steps.append(Step(role, hop.received.by, (hop.number,), connector(hop)))
+            steps.append(Step(role, hop.received.by, (hop.number,), _connector(hop)))
     return tuple(steps)
-
-
-_MICROSOFT = (Role.PROTECTION, Role.EXCHANGE_ONLINE)
 
 
 def _same_place(host: str, next_host: str) -> bool:
@@ -216,21 +216,18 @@ def _entry(steps: Sequence[Step], stamps: Sequence[Stamp]) -> tuple[Entry | None
 
     AuthAs says little: mail over a connector is Anonymous too, unless it keeps internal Exchange headers. What tells
     is FromEntityHeader; in the organization itself also MessageDirectionality, which is Originating for mail of the
-    organization's own servers and mailboxes.
+    organization's own servers and mailboxes. Our own tenant's side names the connector in its Received field.
     https://techcommunity.microsoft.com/blog/exchange/demystifying-and-troubleshooting-hybrid-mail-flow-when-is-a-message-internal/1420838
     """
-    for step in steps:
-        if step.role is Role.PROTECTION and step.connector:
-            return Entry.CONNECTOR, "Received"
     for header in ("X-MS-Exchange-CrossTenant-FromEntityHeader", "X-MS-Exchange-Organization-FromEntityHeader"):
         if entry := _ENTITIES.get(value_of(stamps, header).lower()):
             return entry, header
     header = "X-MS-Exchange-Organization-MessageDirectionality"
-    came_from_outside = any(step.role is Role.PROTECTION for step in steps)
+    protection = [step for step in steps if step.role is Role.PROTECTION]
     match value_of(stamps, header).lower():
         case "incoming":
             return Entry.INTERNET, header
         case "originating":
-            return (Entry.CONNECTOR if came_from_outside else Entry.MAILBOX), header
+            return (Entry.CONNECTOR if protection else Entry.MAILBOX), header
         case _:
-            return None, ""
+            return (Entry.CONNECTOR, "Received") if any(step.connector for step in protection) else (None, "")
