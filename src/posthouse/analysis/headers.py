@@ -1,11 +1,22 @@
-"""Header fields out of whatever an administrator has: a message, a mailbox file, or text copied from a mail program."""
+"""Header fields out of whatever an administrator has: a message, a mailbox file, or text copied from a mail program.
+
+A message as it is on disk is read as RFC 5322 says. What has been copied may have lost its folding, have other text
+above it, or blank lines inside; there the rules are those that get most out of it:
+
+- A line that can't begin a field goes on with the one before.
+- The header is the first block of lines that has a Received field, unless the text begins with a complete header.
+- A blank line ends it, unless what stands before it has neither a From nor a Date, which every header has
+  (RFC 5322 3.6), or each field so far stood alone.
+"""
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from textwrap import dedent
+
+from posthouse.analysis.text import clean
 
 LIMIT = 1 << 20
 """Bytes that are looked at."""
@@ -13,11 +24,19 @@ LIMIT = 1 << 20
 FIELD_LIMIT = 10_000
 """Fields that are looked at."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_NAME = re.compile(r"([A-Za-z][\w.-]*)[ \t]*:(?=[ \t]|$|[^\s:])")
-_HEXTET = re.compile(r"[0-9A-Fa-f]{1,4}:\S")
-"""How a line begins that an IPv6 address begins: a field's name would look the same."""
+_NAME = r"[A-Za-z][A-Za-z0-9!#$%&'*+\-./^_`|~]*"
+"""RFC 5322 2.2 allows more, which no field has ever been called, but with which a value may go on."""
+
+_FIELD = re.compile(rf"^[ \t]*({_NAME})[ \t]*:", re.MULTILINE)
+_FOLDED = re.compile(r"\n[ \t]")
+_TRACE = re.compile(r"^[ \t]*Received[ \t]*:[ \t]*(?:$|from\b|by\b|\()", re.MULTILINE | re.IGNORECASE)
+_IP_ADDRESS = re.compile(r"[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:")
+_TAGGED = re.compile(r"-Signature$|^ARC-|Antispam", re.IGNORECASE)
+"""Fields whose values have words with a colon and no space behind it: the names that a signature covers, `SCL:1`."""
+
+_GMAIL_TABLE_END = "Copy to clipboard\n"
+_TEXT_FIELDS = frozenset({"subject", "from", "to", "cc", "reply-to", "sender", "comments"})
+_TYPOGRAPHY = str.maketrans("\u201c\u201d\u201e\u2018\u2019\u2010\u2011\u2012\u2013\u2014\u2212", '"""\'\'------')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,52 +49,77 @@ class Field:
 
 
 def fields(raw: bytes) -> tuple[Field, ...]:
-    """The fields down to the first blank line.
-
-    Blank lines and anything else before the first field are skipped. A line that can't begin a field goes on with the
-    one before, even if the white space that folding leaves has been lost.
-    """
-    found: list[tuple[str, list[str]]] = []
-    for line in _LINE_END.split(_text(raw[:LIMIT])):
-        if not line.strip():
-            if found:
-                break
-            continue
-        begins = None if line[0] in " \t" and found else _begin(line.lstrip())
-        if begins is not None:
-            if len(found) == FIELD_LIMIT:
-                break
-            found.append(begins)
-        elif found:
-            found[-1][1].append(line.strip())
-    return tuple(Field(index, name, " ".join(parts).strip()) for index, (name, parts) in enumerate(found))
+    text = clean(raw[:LIMIT])
+    header = _Header()
+    for block in re.split(r"\n\n+", text[_start(text) :].lstrip("\n")):
+        if not header.take(dedent(block)):
+            break
+    return tuple(Field(index, name, _value(name, lines)) for index, (name, lines) in enumerate(header.found))
 
 
 def by_name(header: Iterable[Field]) -> dict[str, list[str]]:
     """The values of each name, in lower case, from the top."""
     values: dict[str, list[str]] = {}
-    for field in header:
-        values.setdefault(field.name.lower(), []).append(field.value)
+    for one in header:
+        values.setdefault(one.name.lower(), []).append(one.value)
     return values
 
 
-def _begin(line: str) -> tuple[str, list[str]] | None:
-    match = _NAME.match(line)
-    if match is None or _HEXTET.match(line):
-        return None
-    return match[1], [line[match.end() :].strip()]
+@dataclass(slots=True)
+class _Header:
+    """The fields found so far, each with the lines of its value."""
+
+    found: list[tuple[str, list[str]]] = field(default_factory=list[tuple[str, list[str]]])
+    has_author_or_date: bool = False
+    each_alone: bool = True
+
+    def take(self, block: str) -> bool:
+        """Read the block if the header goes on with it; tell whether it may go on with another."""
+        if self.found and not _FIELD.match(block):
+            return False
+        before = len(self.found)
+        folded = _FOLDED.search(block) is not None
+        for line in block.split("\n"):
+            self._take_line(line, folded)
+            if len(self.found) == FIELD_LIMIT:
+                return False
+        self.each_alone = self.each_alone and len(self.found) - before <= 1
+        return self.each_alone or not self.has_author_or_date
+
+    def _take_line(self, line: str, folded: bool) -> None:
+        begun = self._begun(line, folded)
+        if begun:
+            self.found.append((begun[1], [line[begun.end() :].strip()]))
+            self.has_author_or_date |= begun[1].lower() in ("from", "date")
+        elif self.found:
+            self.found[-1][1].append(line.strip())
+
+    def _begun(self, line: str, folded: bool) -> re.Match[str] | None:
+        """The name with which the line begins a field. Where folding has been lost it may only look like one."""
+        match = None if self.found and line[:1] in (" ", "\t") else _FIELD.match(line)
+        if match is None or _IP_ADDRESS.match(line):
+            return None
+        spaced = line[match.end() : match.end() + 1] in ("", " ", "\t")
+        if not folded and not spaced and self.found and _TAGGED.search(self.found[-1][0]):
+            return None
+        return match
 
 
-def _text(raw: bytes) -> str:
-    """Without control characters, which could take over the terminal that shows it."""
-    return _CONTROL.sub(" ", _decoded(raw))
+def _start(text: str) -> int:
+    """Where the header begins."""
+    trace = _TRACE.search(text)
+    if trace is None or _is_complete(text.partition("\n\n")[0]):
+        return 0
+    block = text.rfind("\n\n", 0, trace.start())
+    table = text.rfind(_GMAIL_TABLE_END, 0, trace.start())
+    return max(block, table + len(_GMAIL_TABLE_END) if table >= 0 else 0, 0)
 
 
-def _decoded(raw: bytes) -> str:
-    """UTF-8, with Latin-1 for what isn't; UTF-16 where a byte order mark says so, as Windows' editors write it."""
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", "replace")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+def _is_complete(block: str) -> bool:
+    names = {match[1].lower() for match in _FIELD.finditer(block)}
+    return {"from", "date"} <= names and not names.isdisjoint({"message-id", "mime-version"})
+
+
+def _value(name: str, lines: list[str]) -> str:
+    value = " ".join(line for line in lines if line)
+    return value if name.lower() in _TEXT_FIELDS else value.translate(_TYPOGRAPHY)

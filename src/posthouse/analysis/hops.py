@@ -91,7 +91,7 @@ def hops(received: Iterable[Received]) -> tuple[Hop, ...]:
             Hop(
                 place + 1,
                 field,
-                delay=stamps[place] - stamps[last] if known and last is not None else None,
+                delay=round(stamps[place] - stamps[last], 3) if known and last is not None else None,
                 share=steps.get(place, 0.0) / run.seconds if run and run.seconds else 0.0,
                 skewed=known and last is not None and not {place, last} <= steps.keys(),
                 wrong_clock=known and place not in steps,

@@ -1,51 +1,31 @@
 """One `Received:` value, in whichever style it was written.
 
-RFC 5321 4.4 knows clauses (from, by, via, with, id, for), comments and a date behind a semicolon. The styles differ in
-what they put into the comments, so the clauses are found first and then looked at.
+RFC 5321 4.4 knows clauses, comments and a date behind a semicolon. The styles differ in what they put into the
+comments, so the clauses are found first and then looked at.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from posthouse.analysis.dates import parse_date, split_date
+from posthouse.analysis import clauses
+from posthouse.analysis.clauses import Clauses
+from posthouse.analysis.dates import find_date
+from posthouse.analysis.encryption import encryption
+from posthouse.analysis.source import Source, source
 
-LENGTH_LIMIT = 2000
-"""Characters of a value that are looked at; real ones have a few hundred."""
+LENGTH_LIMIT = 8192
+"""Characters of a value that are looked at; real ones have a few hundred, or a few thousand where many are told."""
 
-_TOKEN = re.compile(r'"[^"]*"|[^\s()"]+|[()"]')
-_CLAUSES = frozenset({"from", "by", "via", "with", "id", "for"})
-_ADDRESS = re.compile(
-    r"(?<![\w.:])(?:IPv6:)?((?:\d{1,3}\.){3}\d{1,3}|[0-9a-f]{0,4}(?::[0-9a-f.]{0,15}){2,8})", re.IGNORECASE
+_COMMON_NAME = re.compile(r"^Client CN \"([^\"]*)\"|\bDN=\"[^\"]*?\bCN=([^\",/]+)")
+_USER = re.compile(
+    r"(?:\bauthenticated(?: sender| user)?: ?|\bauthenticated (?:user|as) |\bsmtp-auth username "
+    r"|^AUTH: (?:[A-Z0-9-]+ )?|^account )([^\s(),;:]+)|^([^\s@]+@[^\s@]+)@\[?[\d.]+\]?$",
+    re.IGNORECASE,
 )
-_HELO = re.compile(r"\b(?:helo|ehlo)[= ]\[?([^\s\])]+)", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9_][\w-]*(?:\.[\w-]+)+\.?|localhost", re.IGNORECASE)
-_TLS = re.compile(r"(?:TLS|SSL)v?\d|cipher|^\s*TLS\s*$", re.IGNORECASE)
-_TLS_VERSION = re.compile(r"\b(TLS|SSL)v?(\d)(?:[._](\d))?", re.IGNORECASE)
-_CIPHER = re.compile(r"\bcipher[= ]([\w-]+)|\b(?:TLS|SSL)v?[\d._]+[: ]([\w-]{8,})", re.IGNORECASE)
-_COMMON_NAME = re.compile(r"\bClient CN \"([^\"]*)\"")
-_USER = re.compile(r"\bAuthenticated sender: ([^\s()]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who handed the message over: what it called itself, what its address is called in DNS, and the address."""
-
-    name: str = ""
-    rdns: str = ""
-    ip: str = ""
-    helo: str = ""
-
-    def __str__(self) -> str:
-        """`name (rdns [ip])`, as far as it is known."""
-        rdns = self.rdns if self.rdns != self.name else ""
-        literal = f"[{self.ip}]" if self.ip and self.ip not in self.name else ""
-        inside = " ".join(part for part in (rdns, literal) if part)
-        return " ".join(part for part in (self.name, f"({inside})" if inside else "") if part)
+_QUEUED = re.compile(r"qmail (\d+) invoked (?:by|from) .+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,136 +52,48 @@ class Received:
     raw: str = ""
 
 
-@dataclass(slots=True)
-class _Clause:
-    words: list[str] = field(default_factory=list[str])
-    comments: list[str] = field(default_factory=list[str])
-
-    @property
-    def first(self) -> str:
-        return self.words[0] if self.words else ""
-
-
-class _UnclosedComment(Exception):
-    pass
-
-
 def parse_received(value: str) -> Received:
     """Never raises."""
-    trace, time = _trace_and_time(value[:LENGTH_LIMIT])
-    try:
-        clauses = _clauses(trace)
-    except _UnclosedComment:
-        clauses = _clauses(trace.replace("(", " ").replace(")", " "))
-    protocol, tls = _protocol(clauses)
+    trace, time, behind_date = _around_date(" ".join(value[:LENGTH_LIMIT].split()))
+    found = clauses.parse(trace, behind_date)
+    comments = clauses.comments(found)
+    protocol, tls = encryption(comments, found["tls"].first, " ".join(found["with"].words))
     return Received(
-        source=_source(clauses["from"]),
-        by=clauses["by"].first.strip("[]"),
-        protocol=protocol,
-        id=clauses["id"].first,
-        recipient=clauses["for"].first.strip("<>"),
-        via=" ".join(clauses["via"].words),
-        tls=tls,
+        source=source(found),
+        by=found["by"].first.strip("[]"),
+        protocol=protocol or _program(found),
+        id=found["id"].first or _first(_QUEUED, comments),
+        recipient=found["for"].first.strip("<>"),
+        via=" ".join(found["via"].words),
+        tls=tls.said,
         time=time,
-        tls_version=_tls_version(tls),
-        cipher=_cipher(tls),
-        client_certificate=_first(_COMMON_NAME, trace),
-        user=_first(_USER, trace),
+        tls_version=tls.version,
+        cipher=tls.cipher,
+        client_certificate=_first(_COMMON_NAME, comments),
+        user=_first(_USER, comments),
         raw=value,
     )
 
 
-def _trace_and_time(value: str) -> tuple[str, datetime | None]:
-    """The semicolon may be missing, or another one may stand behind the date."""
-    trace, semicolon, date = value.rpartition(";")
-    time = parse_date(date) if semicolon else None
-    return (trace, time) if time else split_date(value)
+def _around_date(value: str) -> tuple[str, datetime | None, str]:
+    """What stands before the date, the date, and what stands behind it: Courier's id, PowerMTA's envelope-from.
 
-
-def _clauses(trace: str) -> defaultdict[str, _Clause]:
-    """Each clause with its words and comments; "" is what stands before the first.
-
-    A second one of a name is part of the clause it stands in: `with ESMTP with STARTTLS`.
+    The semicolon may be missing, or another one may stand behind the date.
     """
-    clauses: defaultdict[str, _Clause] = defaultdict(_Clause)
-    current = clauses[""]
-    depth = start = 0
-    for token in _TOKEN.finditer(trace):
-        mark = token[0]
-        if mark == "(":
-            start = start if depth else token.end()
-            depth += 1
-        elif mark == ")":
-            if depth == 1:
-                current.comments.append(trace[start : token.start()])
-            depth = max(depth - 1, 0)
-        elif depth == 0 and mark.lower() in _CLAUSES and mark.lower() not in clauses:
-            current = clauses[mark.lower()]
-        elif depth == 0:
-            current.words.append(mark.rstrip(";,"))
-    if depth:
-        raise _UnclosedComment
-    return clauses
+    trace, semicolon, rest = value.rpartition(";")
+    dated = find_date(rest) if semicolon else None
+    if dated:
+        return f"{trace} {dated.before}", dated.time, dated.after
+    dated = find_date(value)
+    return (dated.before, dated.time, dated.after) if dated else (value, None, "")
 
 
-def _protocol(clauses: defaultdict[str, _Clause]) -> tuple[str, str]:
-    """The `with` clause, and what is said about TLS, wherever it stands.
-
-    Exim: `with esmtpsa (TLS1.3) tls TLS_AES_256_GCM_SHA384 (Exim 4.96)`.
-    Postfix: `(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits))` in the `from` clause.
-    Exchange: `with Microsoft SMTP Server (version=TLS1_3, cipher=TLS_AES_256_GCM_SHA384)`.
-    """
-    words = clauses["with"].words
-    comments = [comment for clause in clauses.values() for comment in clause.comments]
-    tls = next((comment.strip().removeprefix("using ") for comment in comments if _TLS.search(comment)), "")
-    if "tls" in words:
-        place = words.index("tls")
-        return " ".join(words[:place]), " ".join([tls, *words[place + 1 : place + 2]]).strip()
-    return " ".join(words), tls
+def _program(found: Clauses) -> str:
+    """Of a value that is nothing but a comment what it says: `(Haraka outbound)`, `(qmail 123 invoked by uid 89)`."""
+    stated = found[""].comments if not any(found[name].words for name in clauses.NAMES) else []
+    return stated[0].partition(" invoked ")[0].rstrip("0123456789 ") if stated else ""
 
 
-def _tls_version(tls: str) -> str:
-    match = _TLS_VERSION.search(tls)
-    return f"{match[1].upper()}{match[2]}.{match[3] or 0}" if match else ""
-
-
-def _cipher(tls: str) -> str:
-    match = _CIPHER.search(tls)
-    return (match[1] or match[2]) if match else ""
-
-
-def _first(pattern: re.Pattern[str], text: str) -> str:
-    match = pattern.search(text)
-    return match[1] if match else ""
-
-
-def _source(clause: _Clause) -> Source:
-    """Postfix: `from helo (rdns [192.0.2.1])`. Exchange: `from name (2001:db8::1)`. Gmail ends rdns with a dot.
-    Exim: `from rdns ([192.0.2.1] helo=helo)`, `from [192.0.2.1] (helo=helo)`.
-    qmail: `from unknown (HELO helo) (192.0.2.1)`.
-    """
-    name = clause.first
-    hints = [comment for comment in clause.comments if not _TLS.search(comment)]
-    helo = next((match[1] for hint in hints if (match := _HELO.search(hint))), "")
-    ip = next((found for text in (*hints, name) if (found := _ip(text))), "")
-    rdns = next((found for hint in hints[:1] if not _HELO.match(hint) and (found := _host(hint))), "")
-    if helo and not rdns and not _ip(name) and name != "unknown":
-        rdns = name
-    return Source(name.strip("[]") if _ip(name) else name, rdns, ip, helo or ("" if _ip(name) else name))
-
-
-def _ip(text: str) -> str:
-    for match in _ADDRESS.finditer(text):
-        try:
-            return str(ipaddress.ip_address(match[1]))
-        except ValueError:
-            continue
-    return ""
-
-
-def _host(comment: str) -> str:
-    """The first word that is a host name: not an address, not `helo=` something."""
-    for word in comment.split():
-        if _HOST.fullmatch(word) and not _ip(word):
-            return word.rstrip(".")
-    return ""
+def _first(pattern: re.Pattern[str], comments: list[str]) -> str:
+    matches = (pattern.search(comment) for comment in comments)
+    return next((match[1] or match[match.lastindex or 1] for match in matches if match), "")
