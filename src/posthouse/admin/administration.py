@@ -32,7 +32,7 @@ from posthouse.spool.workers import SILENT_AFTER
 
 _IN_FORCE_SECONDS = 15.0
 _POLL_SECONDS = 0.05
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 
 Edit = Callable[[Document], Document]
 

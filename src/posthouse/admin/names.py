@@ -13,5 +13,7 @@ def checked_name(name: str) -> str:
     """In lower case, so that no two differ by case only. Raises `AdminError`."""
     lowered = name.strip().lower()
     if not _is_name(lowered):
-        raise AdminError(f'"{name[:64]}" is no name; take up to 64 letters, digits, and . _ @ -')
+        raise AdminError(
+            f'"{name[:64].encode(errors="replace").decode()}" is no name; take up to 64 letters, digits, and . _ @ -'
+        )
     return lowered

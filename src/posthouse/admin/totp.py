@@ -35,7 +35,7 @@ def step_of(secret: bytes, code: str, now: float) -> int | None:
 
     Who takes a code must take no other of that step or before: RFC 6238 section 5.2.
     """
-    given = "".join(code.split()).encode()
+    given = "".join(code.split()).encode(errors="replace")
     current = int(now) // _STEP_SECONDS
     steps = range(current - _DRIFT, current + _DRIFT + 1)
     found = [step for step in steps if hmac.compare_digest(code_at(secret, step).encode(), given)]

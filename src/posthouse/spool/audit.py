@@ -22,7 +22,8 @@ _WINDOW = 10_000
 """Records looked at in one query, so that no reader holds its transaction for long."""
 _BATCH = 500
 """Records purged in one transaction: short enough for others not to notice."""
-_LONGEST_REASON = 1000
+_LONGEST = 1000
+"""Characters of a text: what a stranger sends fills no disk."""
 
 _KEY = sa.tuple_(audit.c.at, audit.c.id)
 
@@ -112,13 +113,13 @@ def append(connection: sa.Connection, records: Iterable[AuditRecord]) -> None:
     rows = [
         {
             "at": now,
-            "who": record.who,
+            "who": _clean(record.who),
             "face": record.face,
-            "origin": record.origin,
-            "act": record.act,
-            "object": record.object,
+            "origin": _clean(record.origin),
+            "act": _clean(record.act),
+            "object": _clean(record.object),
             "outcome": record.outcome.value,
-            "reason": record.reason[:_LONGEST_REASON],
+            "reason": _clean(record.reason),
             "changes": _to_json(record.changes),
         }
         for record in records
@@ -165,9 +166,14 @@ def _record(row: sa.Row[*tuple[Any, ...]]) -> AuditRecord:
     )
 
 
+def _clean(text: str) -> str:
+    """Without control characters and halves of pairs, which no store takes and no terminal should."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[:_LONGEST])
+
+
 def _to_json(changes: Iterable[AuditChange]) -> str:
     rows = [{"key": change.key, "before": change.before, "after": change.after} for change in changes]
-    return json.dumps(rows, ensure_ascii=False, default=str)
+    return json.dumps(rows, default=str)
 
 
 def _parsed(cursor: str) -> tuple[float, int]:

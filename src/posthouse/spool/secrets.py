@@ -82,21 +82,13 @@ class SecretsKey:
 
     def _known(self) -> Iterator[bytes]:
         """The newest first. `secrets.key.new` becomes `secrets.key`, so in this order none is missed."""
-        if (text := os.environ.get(KEY_VARIABLE)) is not None:
-            yield _parsed(text, KEY_VARIABLE)
-        for path in (self._next_path, self._path):
-            try:
-                text = path.read_text("ascii")
-            except FileNotFoundError as error:
-                if path == self._path and not self._is_from_environment and not self._next_path.exists():
-                    raise SpoolError(f"{path} can't be read: {error.strerror}. Restore it.") from error
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is no text"
-                raise SpoolError(f"{path} can't be read: {reason}. Restore it.") from error
-            else:
-                yield _parsed(text, str(path))
-        if (text := os.environ.get(OLD_KEY_VARIABLE)) is not None:
-            yield _parsed(text, OLD_KEY_VARIABLE)
+        is_there = False
+        for source in (KEY_VARIABLE, self._next_path, self._path, OLD_KEY_VARIABLE):
+            if (text := _text_of(source)) is not None:
+                is_there = True
+                yield _parsed(text, source)
+        if not is_there:
+            raise SpoolError(f"{self._path} can't be read: it is not there. Restore it.")
 
     @staticmethod
     def _make_file(path: Path) -> None:
@@ -165,7 +157,19 @@ def put_secrets(connection: sa.Connection, key: SecretsKey, put: Mapping[str, by
         connection.execute(secret.insert(), rows)
 
 
-def _parsed(text: str, source: str) -> bytes:
+def _text_of(source: str | Path) -> str | None:
+    """What a variable or a file says; None where it isn't there."""
+    if isinstance(source, str):
+        return os.environ.get(source)
+    try:
+        return source.read_text("ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SpoolError(f"{source} can't be read: {error.strerror}. Restore it.") from error
+
+
+def _parsed(text: str, source: str | Path) -> bytes:
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -1,0 +1,485 @@
+"""Who may sign in, on both engines: administrators, their sign-ins and sessions, API tokens, the set-up link."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from threading import Barrier, Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import sqlalchemy as sa
+import time_machine
+from argon2 import PasswordHasher
+
+from posthouse.admin import AdminError, Administration, Authentication, Face, LockedOut, Role, SignInRefused, totp
+from posthouse.admin import passwords as passwords_module
+from posthouse.spool import AuditFilter, AuditOutcome, AuditRecord, Secrets, Store, sign_ins
+from posthouse.spool.schema import session, sign_in_failure
+
+PASSWORD = "correct horse battery"
+ALL, VIEW = Role.ORGANIZATION_MANAGEMENT, Role.VIEW_ONLY
+WEB: dict[str, Any] = {"face": Face.WEB, "origin": "192.0.2.7"}
+REST: dict[str, Any] = {"face": Face.REST, "origin": "192.0.2.9"}
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords_module, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Coordinates]:
+    """Stands still until it is moved."""
+    with time_machine.travel(time.time() // 30 * 30, tick=False) as coordinates:
+        yield coordinates
+
+
+@pytest.fixture
+def admin(store: Store) -> Administration:
+    return Administration(store, {})
+
+
+@pytest.fixture
+def door(store: Store) -> Authentication:
+    return Authentication(store)
+
+
+@pytest.fixture
+def alice(admin: Administration) -> None:
+    admin.administrators.new("Alice", PASSWORD, [ALL])
+
+
+def audited(admin: Administration) -> list[AuditRecord]:
+    """Oldest first."""
+    return list(admin.audit.find(AuditFilter()))[::-1]
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """Results, or the errors that they are."""
+    start = Barrier(len(acts))
+    results: list[object] = []
+
+    def run(act: Callable[[], object]) -> None:
+        start.wait()
+        try:
+            results.append(act())
+        except AdminError as error:
+            results.append(error)
+
+    threads = [Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+class TestAdministrators:
+    def test_one_comes_changes_and_goes(self, admin: Administration, alice: None) -> None:
+        admin.administrators.new("bob", PASSWORD, [VIEW, ALL])
+        admin.administrators.set("BOB", roles=[VIEW], enabled=False)
+        (first, second) = admin.administrators.list()
+        assert (first.name, first.roles, first.enabled) == ("alice", (ALL.value,), True)
+        assert (second.name, second.roles, second.enabled) == ("bob", (VIEW.value,), False)
+        admin.administrators.remove("bob")
+        assert [who.name for who in admin.administrators.list()] == ["alice"]
+        told = [(one.act, one.object, [(c.key, c.before, c.after) for c in one.changes]) for one in audited(admin)[1:]]
+        assert told == [
+            ("New-Administrator", "bob", [("Roles", None, [ALL, VIEW]), ("Password", None, "(set)")]),
+            ("Set-Administrator", "BOB", [("Roles", [ALL, VIEW], [VIEW]), ("Enabled", True, False)]),
+            ("Remove-Administrator", "bob", [("Roles", [VIEW], None)]),
+        ]
+
+    @pytest.mark.parametrize(
+        ("act", "problem"),
+        [
+            (lambda them: them.new("ALICE", PASSWORD, [ALL]), 'there is an administrator "alice" already'),
+            (lambda them: them.new("bob", "too short", [ALL]), "too short; take at least 12 characters"),
+            (lambda them: them.new("bob" * 5, "BoB" * 5, [ALL]), "the password is the name"),
+            (lambda them: them.new("local:root", PASSWORD, [ALL]), '"local:root" is no name'),
+            (lambda them: them.new("", PASSWORD, [ALL]), '"" is no name'),
+            (lambda them: them.new("a\0\n\ud800", PASSWORD, [ALL]), "is no name"),
+            (lambda them: them.new("bob", PASSWORD, []), "needs a role; give one of: Organization Management"),
+            (lambda them: them.set("bob", enabled=True), 'there is no administrator "bob"; there are: alice'),
+            (lambda them: them.remove("bob"), 'there is no administrator "bob"; there are: alice'),
+            (lambda them: them.remove("alice"), "nobody would be left with the role Organization Management"),
+            (lambda them: them.set("alice", roles=[VIEW]), "nobody would be left"),
+            (lambda them: them.set("alice", enabled=False), "nobody would be left"),
+        ],
+    )
+    def test_what_is_not_possible_is_said_and_on_record(
+        self, admin: Administration, alice: None, act: Callable[[Any], None], problem: str
+    ) -> None:
+        before = admin.administrators.list()
+        with pytest.raises(AdminError) as caught:
+            act(admin.administrators)
+        assert problem in str(caught.value)
+        assert admin.administrators.list() == before
+        last = audited(admin)[-1]
+        assert last.outcome is AuditOutcome.FAILED
+        assert problem in last.reason
+
+    def test_the_last_two_managers_can_not_both_go_at_once(self, admin: Administration, alice: None) -> None:
+        admin.administrators.new("bob", PASSWORD, [ALL])
+        errors = at_once(lambda: admin.administrators.remove("alice"), lambda: admin.administrators.remove("bob"))
+        assert sorted(str(error)[:20] for error in errors) == ["None", "nobody would be left"]
+        assert len(admin.administrators.list()) == 1
+
+    def test_a_secret_for_codes_goes_with_its_administrator(
+        self, admin: Administration, alice: None, store: Store
+    ) -> None:
+        admin.administrators.new("bob", PASSWORD, [VIEW], totp=totp.new_secret())
+        assert Secrets(store).names() == {"totp/bob"}
+        admin.administrators.remove("bob")
+        assert Secrets(store).names() == frozenset()
+
+
+class TestSignIn:
+    @pytest.fixture(autouse=True)
+    def known(self, clock: time_machine.Coordinates, alice: None) -> None:
+        """Alice, and a clock that stands still."""
+
+    def test_the_session_stands_for_who_signed_in(self, admin: Administration, door: Authentication) -> None:
+        session_id = door.sign_in(" Alice", PASSWORD, **WEB)
+        actor = door.by_session(session_id, face=Face.WEB, origin="192.0.2.8")
+        assert actor is not None
+        assert (actor.name, actor.roles, actor.face, actor.origin) == ("alice", (ALL,), "web", "192.0.2.8")
+        last = audited(admin)[-1]
+        assert (last.act, last.who, last.face, last.origin) == ("Connect-Administrator", "alice", "web", "192.0.2.7")
+        assert admin.administrators.list()[0].last_sign_in_at == time.time()
+
+    @pytest.mark.parametrize(
+        ("name", "password", "told"),
+        [("alice", "wrong password", "alice"), ("alice", "", "alice"), ("bob", PASSWORD, "(unknown)")],
+    )
+    def test_a_wrong_one_is_refused_without_saying_why(
+        self, admin: Administration, door: Authentication, name: str, password: str, told: str
+    ) -> None:
+        with pytest.raises(SignInRefused, match=r"^name, password or code is wrong; try again$"):
+            door.sign_in(name, password, **WEB)
+        last = audited(admin)[-1]
+        assert (last.who, last.act, last.object) == ("anonymous", "Connect-Administrator", told)
+        assert last.outcome is AuditOutcome.REFUSED
+
+    def test_the_disabled_are_refused_the_same_way(self, admin: Administration, door: Authentication) -> None:
+        admin.administrators.new("bob", PASSWORD, [VIEW])
+        admin.administrators.set("bob", enabled=False)
+        with pytest.raises(SignInRefused, match=r"^name, password or code is wrong; try again$"):
+            door.sign_in("bob", PASSWORD, **WEB)
+
+    @pytest.mark.parametrize("name", ["alice", "bob"])
+    def test_each_failure_makes_the_next_try_wait_longer_for_known_and_unknown_names(
+        self, door: Authentication, clock: time_machine.Coordinates, name: str
+    ) -> None:
+        waits: list[float] = []
+        for number in range(16):
+            origin = f"198.51.100.{number}"
+            try:
+                door.sign_in(name, "wrong password", face=Face.WEB, origin=origin)
+            except LockedOut as error:
+                waits.append(round(error.seconds))
+                clock.shift(error.seconds)
+            except SignInRefused:
+                waits.append(0)
+        assert waits == [0, 0, 0, 0, 0, 1, 0, 2, 0, 4, 0, 8, 0, 16, 0, 32]
+
+    def test_during_a_wait_the_right_password_is_not_looked_at(
+        self, admin: Administration, door: Authentication, clock: time_machine.Coordinates
+    ) -> None:
+        for _ in range(5):
+            with pytest.raises(SignInRefused):
+                door.sign_in("alice", "wrong password", **WEB)
+        records = len(audited(admin))
+        with pytest.raises(LockedOut, match=r"^too many failed sign-ins; try again in 2 seconds$"):
+            door.sign_in("alice", PASSWORD, **WEB)
+        assert len(audited(admin)) == records
+        clock.shift(1)
+        door.sign_in("alice", PASSWORD, **WEB)
+        with pytest.raises(SignInRefused, match="wrong"):
+            door.sign_in("alice", "wrong password", **WEB)
+
+    def test_an_origin_waits_whatever_names_it_tries(self, door: Authentication) -> None:
+        for number in range(21):
+            with pytest.raises(SignInRefused, match="wrong"):
+                door.sign_in(f"name-{number}", "wrong password", face=Face.WEB, origin=f"2001:db8::{number:x}")
+        with pytest.raises(LockedOut):
+            door.sign_in("alice", PASSWORD, face=Face.WEB, origin="2001:db8::ffff")
+        door.sign_in("alice", PASSWORD, face=Face.WEB, origin="2001:db8:0:1::1")
+
+    def test_who_has_an_account_can_not_use_it_to_go_on_guessing(self, door: Authentication) -> None:
+        for number in range(20):
+            with pytest.raises(SignInRefused, match="wrong"):
+                door.sign_in(f"name-{number}", "wrong password", **WEB)
+            door.sign_in("alice", PASSWORD, **WEB)
+        with pytest.raises(SignInRefused, match="wrong"):
+            door.sign_in("name", "wrong password", **WEB)
+        with pytest.raises(LockedOut):
+            door.sign_in("alice", PASSWORD, **WEB)
+
+    def test_tries_at_once_are_no_more_than_tries_in_turn(self, door: Authentication) -> None:
+        tries = [lambda: door.sign_in("alice", "wrong password", **WEB)] * 12
+        errors = at_once(*tries)
+        assert sum(isinstance(error, LockedOut) for error in errors) == 12 - 5
+
+    def test_failures_fill_no_disk(
+        self,
+        door: Authentication,
+        store: Store,
+        clock: time_machine.Coordinates,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(sign_ins, "_MOST_FAILURES", 10)
+        for number in range(30):
+            clock.shift(1)
+            with pytest.raises(SignInRefused, match="wrong"):
+                door.sign_in(f"name-{number}", "wrong password", face=Face.WEB, origin=f"192.0.2.{number}")
+        with store.reading() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(sign_in_failure)) <= 12
+        clock.shift(86401)
+        door.sign_in("alice", PASSWORD, **WEB)
+        with store.reading() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(sign_in_failure)) == 1
+
+
+class TestCodes:
+    SECRET = secrets.token_bytes(20)
+
+    @pytest.fixture(autouse=True)
+    def enrolled(self, clock: time_machine.Coordinates, admin: Administration, alice: None) -> None:
+        admin.administrators.set("alice", totp=self.SECRET)
+
+    def code(self, step: int = 0) -> str:
+        return totp.code_at(self.SECRET, int(time.time()) // 30 + step)
+
+    def test_with_a_code_once(self, door: Authentication, clock: time_machine.Coordinates) -> None:
+        code = self.code()
+        door.sign_in("alice", PASSWORD, f"{code[:3]} {code[3:]}", **WEB)
+        for replayed in (code, self.code(-1)):
+            with pytest.raises(SignInRefused, match="wrong"):
+                door.sign_in("alice", PASSWORD, replayed, **WEB)
+        clock.shift(30)
+        door.sign_in("alice", PASSWORD, self.code(), **WEB)
+
+    def test_at_once_too(self, door: Authentication) -> None:
+        code = self.code()
+        tries = [lambda: door.sign_in("alice", PASSWORD, code, **WEB)] * 4
+        assert sum(isinstance(result, str) for result in at_once(*tries)) == 1
+
+    @pytest.mark.parametrize("code", ["", "000000", "nonsense", "\ud800"])
+    def test_without_or_with_a_wrong_one(self, door: Authentication, code: str) -> None:
+        with pytest.raises(SignInRefused, match=r"^name, password or code is wrong; try again$"):
+            door.sign_in("alice", PASSWORD, code if code != self.code() else "000001", **WEB)
+
+    def test_none_is_asked_for_when_it_is_taken_away(self, admin: Administration, door: Authentication) -> None:
+        admin.administrators.set("alice", totp=b"")
+        assert door.sign_in("alice", PASSWORD, **WEB)
+        told = [(one.before, one.after) for record in audited(admin) for one in record.changes if one.key == "Totp"]
+        assert told == [(False, True), (True, False)]
+
+
+class TestSessions:
+    @pytest.fixture
+    def session_id(self, clock: time_machine.Coordinates, alice: None, door: Authentication) -> str:
+        return door.sign_in("alice", PASSWORD, **WEB)
+
+    def holds(self, door: Authentication, session_id: str) -> bool:
+        return door.by_session(session_id, **WEB) is not None
+
+    def test_its_id_has_256_bits_and_is_not_stored(self, session_id: str, store: Store) -> None:
+        assert len(session_id) == 43
+        with store.reading() as connection:
+            assert session_id not in str(connection.execute(sa.select(session)).all())
+
+    def test_it_ends_when_nobody_uses_it(
+        self, door: Authentication, session_id: str, clock: time_machine.Coordinates
+    ) -> None:
+        for _ in range(10):
+            clock.shift(29 * 60)
+            assert self.holds(door, session_id)
+        clock.shift(30 * 60)
+        assert not self.holds(door, session_id)
+
+    def test_it_ends_after_twelve_hours_however_much_it_is_used(
+        self, door: Authentication, session_id: str, clock: time_machine.Coordinates
+    ) -> None:
+        for _ in range(12 * 4 - 1):
+            clock.shift(15 * 60)
+            assert self.holds(door, session_id)
+        clock.shift(15 * 60)
+        assert not self.holds(door, session_id)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda them: them.set("alice", password="another good password"),
+            lambda them: them.set("alice", enabled=False),
+            lambda them: them.set("alice", totp=b"s" * 20),
+            lambda them: them.remove("alice"),
+            lambda them: them.end_sessions("alice"),
+        ],
+    )
+    def test_what_ends_it(
+        self, admin: Administration, door: Authentication, session_id: str, change: Callable[[Any], None]
+    ) -> None:
+        admin.administrators.new("bob", PASSWORD, [ALL])
+        other = door.sign_in("bob", PASSWORD, **WEB)
+        change(admin.administrators)
+        assert not self.holds(door, session_id)
+        assert self.holds(door, other)
+
+    def test_signing_out_ends_it_and_no_other(
+        self, admin: Administration, door: Authentication, session_id: str
+    ) -> None:
+        other = door.sign_in("alice", PASSWORD, **WEB)
+        door.sign_out(session_id, **WEB)
+        door.sign_out("never was", **WEB)
+        assert (self.holds(door, session_id), self.holds(door, other)) == (False, True)
+        assert [one.act for one in audited(admin)].count("Disconnect-Administrator") == 1
+
+    def test_its_roles_are_those_of_now(self, admin: Administration, door: Authentication, session_id: str) -> None:
+        admin.administrators.new("bob", PASSWORD, [ALL])
+        admin.administrators.set("alice", roles=[VIEW])
+        actor = door.by_session(session_id, **WEB)
+        assert actor is not None
+        assert actor.roles == (VIEW,)
+
+    def test_those_that_are_over_are_forgotten(
+        self, door: Authentication, session_id: str, store: Store, clock: time_machine.Coordinates
+    ) -> None:
+        clock.shift(31 * 60)
+        door.sign_in("alice", PASSWORD, **WEB)
+        with store.reading() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(session)) == 1
+
+
+class TestTokens:
+    def test_a_token_stands_for_its_role_until_it_expires(
+        self, admin: Administration, door: Authentication, clock: time_machine.Coordinates
+    ) -> None:
+        token = admin.tokens.new("CI", VIEW, 3600)
+        assert token.startswith("ph_")
+        actor = door.by_token(token, **REST)
+        assert (actor.name, actor.roles, actor.face) == ("token:ci", (VIEW,), "rest")
+        clock.shift(3600)
+        with pytest.raises(SignInRefused, match="has expired; posthouse token new makes another"):
+            door.by_token(token, **REST)
+
+    def test_its_last_use_is_written_at_most_once_a_minute(
+        self, admin: Administration, door: Authentication, clock: time_machine.Coordinates
+    ) -> None:
+        token = admin.tokens.new("ci", VIEW, 3600)
+        (listed,) = admin.tokens.list()
+        assert listed.used_at is None
+        used: list[float | None] = []
+        start = time.time()
+        for _ in range(4):
+            door.by_token(token, **REST)
+            used.append(admin.tokens.list()[0].used_at)
+            clock.shift(20)
+        assert used == [start, start, start, start + 60]
+        assert admin.tokens.list()[0] == replace(listed, used_at=start + 60)
+
+    def test_a_removed_one_is_nothing(self, admin: Administration, door: Authentication) -> None:
+        token = admin.tokens.new("ci", VIEW, 3600)
+        admin.tokens.remove("ci")
+        with pytest.raises(SignInRefused):
+            door.by_token(token, **REST)
+        assert [(one.who, one.act, one.object, one.outcome.value) for one in audited(admin)][1:] == [
+            (admin.ledger.actor.name, "Remove-ApiToken", "ci", "ok"),
+            ("anonymous", "Use-ApiToken", "(unknown)", "refused"),
+        ]
+
+    def test_wrong_ones_fill_no_audit_log_and_keep_no_right_one_out(
+        self, admin: Administration, door: Authentication, clock: time_machine.Coordinates
+    ) -> None:
+        token = admin.tokens.new("ci", VIEW, 3600)
+        for number in range(40):
+            with pytest.raises(SignInRefused):
+                door.by_token(f"ph_{number}", **REST)
+        assert len(audited(admin)) == 1 + 21
+        assert door.by_token(token, **REST).name == "token:ci"
+
+    @pytest.mark.parametrize(
+        ("act", "problem"),
+        [
+            (lambda tokens: tokens.new("CI", VIEW, 60), 'there is a token "ci" already'),
+            (lambda tokens: tokens.new("c i", VIEW, 60), '"c i" is no name'),
+            (lambda tokens: tokens.new("other", VIEW, 0), "would have expired already; give it a time like 90d"),
+            (lambda tokens: tokens.remove("other"), 'there is no token "other"; there are: ci'),
+        ],
+    )
+    def test_what_is_not_possible_is_said(
+        self, admin: Administration, act: Callable[[Any], None], problem: str
+    ) -> None:
+        admin.tokens.new("ci", VIEW, 3600)
+        before = admin.tokens.list()
+        with pytest.raises(AdminError) as caught:
+            act(admin.tokens)
+        assert problem in str(caught.value)
+        assert admin.tokens.list() == before
+        assert audited(admin)[-1].outcome is AuditOutcome.FAILED
+
+
+class TestSetupLink:
+    @pytest.fixture
+    def secret(self, admin: Administration) -> str:
+        return self.secret_in(admin.administrators.setup_link("https://relay.contoso.com/"))
+
+    def secret_in(self, link: str) -> str:
+        parts = urlsplit(link)
+        assert (parts.netloc, parts.path) == ("relay.contoso.com", "/setup")
+        return parse_qs(parts.query)["secret"][0]
+
+    def test_it_makes_the_first_administrator_once(
+        self, admin: Administration, door: Authentication, secret: str
+    ) -> None:
+        door.set_up(secret, "Alice", PASSWORD, **WEB)
+        assert door.sign_in("alice", PASSWORD, **WEB)
+        (alice,) = admin.administrators.list()
+        assert alice.roles == (ALL,)
+        with pytest.raises(SignInRefused, match="used up or older than a day; posthouse admin setup-link makes one"):
+            door.set_up(secret, "bob", PASSWORD, **WEB)
+        acts = [(one.who, one.act, one.object, one.outcome.value) for one in audited(admin)[1:]]
+        assert acts == [
+            ("anonymous", "New-Administrator", "alice", "ok"),
+            ("alice", "Connect-Administrator", "alice", "ok"),
+            ("anonymous", "New-Administrator", "bob", "refused"),
+        ]
+
+    def test_used_twice_at_once_it_makes_one(self, admin: Administration, door: Authentication, secret: str) -> None:
+        def use(name: str) -> Callable[[], None]:
+            return lambda: door.set_up(secret, name, PASSWORD, **WEB)
+
+        errors = at_once(*map(use, ("alice", "bob", "carol")))
+        assert sum(isinstance(error, SignInRefused) for error in errors) == 2
+        assert len(admin.administrators.list()) == 1
+
+    def test_it_is_void_after_a_day(
+        self, clock: time_machine.Coordinates, admin: Administration, door: Authentication
+    ) -> None:
+        secret = self.secret_in(admin.administrators.setup_link("https://relay.contoso.com"))
+        clock.shift(86400)
+        with pytest.raises(SignInRefused):
+            door.set_up(secret, "alice", PASSWORD, **WEB)
+
+    def test_it_is_void_when_there_is_another(self, admin: Administration, door: Authentication, secret: str) -> None:
+        admin.administrators.setup_link("https://relay.contoso.com")
+        with pytest.raises(SignInRefused):
+            door.set_up(secret, "alice", PASSWORD, **WEB)
+
+    def test_it_is_void_when_there_is_an_administrator(
+        self, admin: Administration, door: Authentication, secret: str, alice: None
+    ) -> None:
+        with pytest.raises(SignInRefused):
+            door.set_up(secret, "bob", PASSWORD, **WEB)
+        with pytest.raises(AdminError, match="there is an administrator already: alice"):
+            admin.administrators.setup_link("https://relay.contoso.com")
+
+    def test_a_bad_password_does_not_use_it_up(self, admin: Administration, door: Authentication, secret: str) -> None:
+        with pytest.raises(AdminError, match="too short"):
+            door.set_up(secret, "alice", "short", **WEB)
+        door.set_up(secret, "alice", PASSWORD, **WEB)
