@@ -10,32 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from posthouse.net.certificates import load_files, self_signed
 from posthouse.probe.doctor import Area, Options, Status, Step, examine
 from standins.entra import Entra
-from support.clinic import DOMAIN, Clinic
+from support.clinic import DOMAIN, Clinic, open_clinic
 from support.house import House
-from support.internet import Internet
 
 SECRET = "s3cret~value"
 
 
-@pytest.fixture(scope="module")
-def internet() -> Iterator[Internet]:
-    with Internet() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def root() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
-def clinic(tmp_path: Path, internet: Internet, root: trustme.CA) -> Clinic:
-    return Clinic(tmp_path, internet, root)
+def clinic(tmp_path: Path) -> Iterator[Clinic]:
+    with open_clinic(tmp_path) as opened:
+        yield opened
 
 
 def problems(clinic: Clinic) -> list[str]:
@@ -164,8 +152,8 @@ def test_a_listener_s_certificate_for_another_name_that_expires_soon(clinic: Cli
 
 
 @pytest.fixture
-def entra(root: trustme.CA) -> Iterator[Entra]:
-    with Entra(root) as running:
+def entra(clinic: Clinic) -> Iterator[Entra]:
+    with Entra(clinic.authority) as running:
         yield running
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import ssl
-import threading
 import uuid
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self, cast
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import jwt
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
+
+from standins.https import HttpsHandler, HttpsServer
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 RESOURCES = ("https://outlook.office365.com", "https://graph.microsoft.com")
@@ -56,7 +55,7 @@ class Refusal(Exception):
         }
 
 
-class Entra(ThreadingHTTPServer):
+class Entra(HttpsServer):
     """One tenant, on loopback over HTTPS. `issued` are the tokens it gave; `trouble` a status it answers with instead;
     `clock_ahead` the seconds that its clock is before the clients'.
 
@@ -64,23 +63,18 @@ class Entra(ThreadingHTTPServer):
         app = entra.register(secret="…")
     """
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, authority: trustme.CA, tenant: str = "contoso.onmicrosoft.com") -> None:
-        super().__init__(("127.0.0.1", 0), _Request)
+        super().__init__(authority, "127.0.0.1", _Request)
         self.tenant = tenant
         self.registrations: dict[str, Registration] = {}
         self.issued: list[str] = []
         self.trouble = 0
         self.clock_ahead = 0
-        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(self.tls)
 
     @property
     def url(self) -> str:
         """The authority that clients are to be told."""
-        return f"https://127.0.0.1:{cast('tuple[str, int]', self.server_address)[1]}"
+        return f"https://127.0.0.1:{self.port}"
 
     def register(self, **registration: Any) -> Registration:
         made = Registration(**registration)
@@ -158,33 +152,14 @@ class Entra(ThreadingHTTPServer):
             text = "The certificate with identifier used to sign the client assertion is not registered on application."
             raise Refusal("invalid_client", 700027, text) from None
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
 
 def _names(assertion: str, certificate: x509.Certificate) -> bool:
     given = jwt.get_unverified_header(assertion).get("x5t#S256", "").rstrip("=")
     return given == base64.urlsafe_b64encode(certificate.fingerprint(SHA256())).rstrip(b"=").decode()
 
 
-class _Request(BaseHTTPRequestHandler):
+class _Request(HttpsHandler):
     server: Entra
-
-    def setup(self) -> None:
-        """The handshake in the connection's own thread, so that a client that says nothing holds up nobody."""
-        self.request = self.server.tls.wrap_socket(self.request, server_side=True)
-        super().setup()
-
-    def handle(self) -> None:
-        try:
-            super().handle()
-        finally:
-            self.request.close()
 
     def do_GET(self) -> None:
         tenant, _, path = self.path.lstrip("/").partition("/")
@@ -216,6 +191,3 @@ class _Request(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""

@@ -41,7 +41,6 @@ class Clinic:
         self.settings: dict[str, Any] = {"hostname": f"relay.{DOMAIN}"}
         self.limits: dict[str, Any] = {"min_free": "1 MiB"}
         self.zone = internet.zone
-        self.zone.clear()
         self.zone[DOMAIN, "MX"] = [f"0 {TENANT}."]
         self.zone[TENANT, "A"] = [self.address]
         self.txt(DOMAIN, "v=spf1 include:spf.tenant.test ip4:192.0.2.0/28 -all")
@@ -113,6 +112,12 @@ class Clinic:
 
     async def _walk(self, options: Options) -> list[Step]:
         return [step async for step in examine(self.config, options)]
+
+
+@contextmanager
+def open_clinic(folder: Path) -> Iterator[Clinic]:
+    with Internet() as internet:
+        yield Clinic(folder, internet, trustme.CA())
 
 
 def _toml(values: dict[str, Any]) -> str:

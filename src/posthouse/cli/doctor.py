@@ -69,13 +69,13 @@ def _has_failed(config: Path | None, options: Options, *, as_json: bool) -> bool
                 failed = failed or step.status is Status.FAILED
         return failed
 
-    if not as_json:
-        return asyncio.run(walk(_Lines().show))
-    array = _JsonArray()
+    shown = _JsonArray() if as_json else _Lines()
     try:
-        return asyncio.run(walk(array.show))
+        return asyncio.run(walk(shown.show))
+    except KeyboardInterrupt:
+        return True
     finally:
-        array.end()
+        shown.end()
 
 
 class _Lines:
@@ -94,6 +94,9 @@ class _Lines:
             typer.echo(f"{'':11}{cell(step.explanation.title)}")
         if step.remedy:
             typer.echo(f"{'':11}-> {cell(step.remedy)}")
+
+    def end(self) -> None:
+        """Nothing is left to say."""
 
 
 class _JsonArray:

@@ -38,10 +38,10 @@ def fetch(host: str, path: str, address: tuple[str, int], context: ssl.SSLContex
         finally:
             plain.close()
         connection.request("GET", path)
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            raise HttpsError(f"https://{host}{path} was answered {response.status} {response.reason}")
-        return response.read(_MOST).decode("utf-8", "replace")
+        with connection.getresponse() as response:
+            if response.status != http.client.OK:
+                raise HttpsError(f"https://{host}{path} was answered {response.status} {response.reason}")
+            return response.read(_MOST).decode("utf-8", "replace")
     except ssl.SSLCertVerificationError as error:
         raise HttpsError(f"the certificate of https://{host} is not valid: {error.verify_message}") from None
     except (OSError, http.client.HTTPException) as error:

@@ -126,8 +126,7 @@ async def _to_host(way: Way, name: str) -> AsyncGenerator[Step, None]:
                 f"{name} has no IPv{version} address, as source_address is", "set another source_address"
             )
             return
-    calls = [Conversation.open(ip, connector.port, connector.source_address, way.timeout) for ip in addresses]
-    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    outcomes = await _call(way, addresses)
     reached = {ip: call for ip, call in zip(addresses, outcomes, strict=True) if isinstance(call, Conversation)}
     failures = {ip: error for ip, error in zip(addresses, outcomes, strict=True) if isinstance(error, OSError)}
     for ip, error in failures.items():
@@ -141,6 +140,19 @@ async def _to_host(way: Way, name: str) -> AsyncGenerator[Step, None]:
     async with aclosing(visit(way, name, ip, conversation)) as found:
         async for step in found:
             yield step
+
+
+async def _call(way: Way, addresses: Sequence[str]) -> Sequence[Conversation | BaseException]:
+    """All at once, as each may take its time to fail."""
+    port, source = way.connector.port, way.connector.source_address
+    calls = [asyncio.create_task(Conversation.open(ip, port, source, way.timeout)) for ip in addresses]
+    try:
+        return await asyncio.gather(*calls, return_exceptions=True)
+    except asyncio.CancelledError:
+        for call in calls:
+            if call.done() and not call.cancelled() and call.exception() is None:
+                call.result().abort()
+        raise
 
 
 def _unreachable(about: About, place: str, error: OSError, *, is_only_one: bool) -> Step:

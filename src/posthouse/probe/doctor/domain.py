@@ -180,8 +180,10 @@ async def _mta_sts_step(case: Case, about: About, hosts: Sequence[str]) -> Step:
         return about.failed(f"MTA-STS look-up: {error}", _LATER)
     if not records:
         return about.ok("MTA-STS is not used")
-    if len(records) > 1 or not _tags(records[0]).get("id"):
-        return about.failed(f"MTA-STS: {' and '.join(records)}", "publish one record: v=STSv1; id=NUMBER")
+    if len(records) > 1:
+        return about.failed(f"_mta-sts.{about.subject} has {len(records)} MTA-STS records", "leave one")
+    if not _tags(records[0]).get("id"):
+        return about.failed(f"MTA-STS: the record has no id: {records[0]}", "publish it like v=STSv1; id=20261124")
     try:
         policy = await fetch_policy(case, about.subject)
     except (DnsError, HttpsError) as error:

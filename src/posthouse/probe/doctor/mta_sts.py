@@ -12,7 +12,7 @@ from posthouse.organization.certificate import name_matches
 from posthouse.probe.doctor.case import Case
 
 _PATH = "/.well-known/mta-sts.txt"
-_PORT = 443
+PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,14 @@ class Policy:
         return ""
 
 
-async def fetch_policy(case: Case, domain: str, port: int = _PORT) -> Policy:
+async def fetch_policy(case: Case, domain: str) -> Policy:
     """Raises `DnsError` or `HttpsError`."""
     host = f"mta-sts.{domain}"
     error: HttpsError | None = None
     context = client_context(case.organization.trusted_roots)
     for ip in await case.resolver.addresses(host):
         try:
-            text = await asyncio.to_thread(fetch, host, _PATH, (ip, port), context, case.options.timeout)
+            text = await asyncio.to_thread(fetch, host, _PATH, (ip, PORT), context, case.options.timeout)
         except HttpsError as failure:
             error = failure
         else:

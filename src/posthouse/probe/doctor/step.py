@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from posthouse.analysis import Explanation, explain_reply
 from posthouse.mail import Reply
+from posthouse.mail.text import one_line
 
 
 class Area(enum.StrEnum):
@@ -46,20 +47,24 @@ class About:
     subject: str
 
     def ok(self, text: str) -> Step:
-        return Step(self.area, self.subject, Status.OK, text)
+        return self._step(Status.OK, text)
 
     def warning(self, text: str, remedy: str) -> Step:
-        return Step(self.area, self.subject, Status.WARNING, text, remedy)
+        return self._step(Status.WARNING, text, remedy)
 
     def failed(self, text: str, remedy: str) -> Step:
-        return Step(self.area, self.subject, Status.FAILED, text, remedy)
+        return self._step(Status.FAILED, text, remedy)
 
     def skipped(self, text: str) -> Step:
-        return Step(self.area, self.subject, Status.SKIPPED, text)
+        return self._step(Status.SKIPPED, text)
 
     def refused(self, text: str, reply: Reply) -> Step:
         """A server's refusal, with what it means. One that may pass by itself is a warning."""
         explanation = explain_reply(reply)
         remedy = explanation.remedies[0] if explanation.remedies else "look into the server's log"
         status = Status.WARNING if reply.is_transient else Status.FAILED
-        return Step(self.area, self.subject, status, f"{text}: {reply}", remedy, explanation)
+        return self._step(status, f"{text}: {reply}", remedy, explanation)
+
+    def _step(self, status: Status, text: str, remedy: str = "", explanation: Explanation | None = None) -> Step:
+        """Strangers' words are in many texts."""
+        return Step(self.area, self.subject, status, one_line(text), one_line(remedy), explanation)
