@@ -40,6 +40,8 @@ def parsed(content: bytes) -> email.message.EmailMessage:
         ('"odd local"@example.net', '"odd local"@example.net', ""),
         ("bob@bücher.example", "bob@xn--bcher-kva.example", ""),
         ("jörg@bücher.example", "jörg@bücher.example", ""),
+        ('"a<b"@example.net', '"a<b"@example.net', ""),
+        (r'"Bob \"B\"" <bob@example.net>', "bob@example.net", 'Bob "B"'),
         ("postmaster", "postmaster", ""),
         ("", "", ""),
     ],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from posthouse.cli.explain import rows
 from posthouse.cli.options import Config, Json, separated, settings_of
 from posthouse.cli.output import show_json, show_table
 from posthouse.cli.secret import SecretSource
@@ -30,8 +31,8 @@ _REDRAW_SECONDS: Final = 0.1
 _STANDARD_INPUT: Final = Path("-")
 
 
-def _file(*names: str, text: str, dash: bool = False) -> Any:
-    return typer.Option(*names, metavar="FILE", help=text, exists=True, dir_okay=False, allow_dash=dash)
+def _file(*names: str, text: str, exists: bool = True) -> Any:
+    return typer.Option(*names, metavar="FILE", help=text, exists=exists, dir_okay=False)
 
 
 def _variable(*names: str, text: str) -> Any:
@@ -72,10 +73,12 @@ def send(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 25,
     subject: Annotated[str, typer.Option(metavar="TEXT", help="Else “SMTP Relay” and the date.")] = "",
     body: Annotated[str | None, typer.Option(metavar="TEXT", help="Else a line that says it is a test.")] = None,
-    body_file: Annotated[Path | None, _file(text="The body's text; - is standard input.", dash=True)] = None,
+    body_file: Annotated[Path | None, _file(text="The body's text; - is standard input.", exists=False)] = None,
     html_file: Annotated[Path | None, _file(text="The same as HTML, beside the text.")] = None,
     attach: Annotated[list[Path] | None, _file(text="Repeat it for several.")] = None,
-    raw: Annotated[Path | None, _file(text="A whole message to send as it is; - is standard input.", dash=True)] = None,
+    raw: Annotated[
+        Path | None, _file(text="A whole message to send as it is; - is standard input.", exists=False)
+    ] = None,
     tls: Annotated[Tls | None, typer.Option(help="Else starttls with a certificate or a user, none without.")] = None,
     tls_profile: Annotated[Profile, typer.Option(help="legacy is TLS 1.0.")] = Profile.INTERMEDIATE,
     pfx: Annotated[Path | None, _file(text="A client certificate.")] = None,
@@ -249,15 +252,7 @@ def _progress_bar(count: int) -> Iterator[Callable[[int], None]]:
 
 def _explain(explanations: Iterable[Explanation]) -> None:
     for explanation in explanations:
-        show_table(
-            ("Refused", explanation.reply),
-            (
-                ("what it is", explanation.title),
-                *(("why", cause) for cause in explanation.causes),
-                *(("what to do", remedy) for remedy in explanation.remedies),
-                *(("see", source) for source in explanation.sources),
-            ),
-        )
+        show_table(("Refused", explanation.reply), rows(explanation))
 
 
 def _tell(line: DialogueLine) -> None:
@@ -295,7 +290,7 @@ def _password(user: str, secret: SecretSource) -> str:
         return given or ""
     asked = secret.asked()
     if asked is None:
-        raise typer.BadParameter(f"--user needs a {secret.what}: name --password-env or --password-file")
+        raise typer.BadParameter(f"--user needs the {secret.what}: name --password-env or --password-file")
     return asked
 
 
@@ -317,7 +312,12 @@ def _addresses(texts: list[str]) -> list[str]:
 
 
 def _bytes(file: Path) -> bytes:
-    return sys.stdin.buffer.read() if file == _STANDARD_INPUT else file.read_bytes()
+    if file == _STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from None
 
 
 def _text(file: Path) -> str:

@@ -58,10 +58,11 @@ class Mailbox:
         """
         if _CONTROL.search(text):
             raise ValueError(f"{text!r} holds a line break or another control character; an address is one line")
-        name, angle, address = text.strip().removesuffix(">").rpartition("<")
-        if angle:
-            return cls(_with_a_labels(address), name.strip().strip('"').replace('\\"', '"'))
-        return cls(_with_a_labels(text.strip()))
+        text = text.strip()
+        if not text.endswith(">"):
+            return cls(_with_a_labels(text))
+        name, _, address = text[:-1].rpartition("<")
+        return cls(_with_a_labels(address), re.sub(r"\\(.)", r"\1", name.strip().strip('"')))
 
     @property
     def header(self) -> Address:
