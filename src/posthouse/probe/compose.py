@@ -62,7 +62,7 @@ class Mailbox:
         if not text.endswith(">"):
             return cls(_with_a_labels(text))
         name, _, address = text[:-1].rpartition("<")
-        return cls(_with_a_labels(address), re.sub(r"\\(.)", r"\1", name.strip().strip('"')))
+        return cls(_with_a_labels(address), _unquoted(name.strip()))
 
     @property
     def header(self) -> Address:
@@ -70,13 +70,17 @@ class Mailbox:
         local_part, _, domain = self.address.rpartition("@")
         if not local_part:
             local_part, domain = domain, ""
-        if local_part[:1] == local_part[-1:] == '"':
-            local_part = re.sub(r"\\(.)", r"\1", local_part[1:-1])
-        return Address(self.name, local_part, domain)
+        return Address(self.name, _unquoted(local_part), domain)
 
     @property
     def domain(self) -> str:
         return self.address.rpartition("@")[2] if "@" in self.address else ""
+
+
+def _unquoted(text: str) -> str:
+    """What a quoted-string stands for (RFC 5322 3.2.4); other text is as it is."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if is_quoted else text
 
 
 def _with_a_labels(address: str) -> str:
