@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from posthouse.analysis.mime import Kind, leaves
 from posthouse.mail import Reply
@@ -16,6 +17,8 @@ from posthouse.mail import Reply
 REPLY_LIMIT = 100
 """Replies taken from one text."""
 
+_LINES = 200_000  # looked at: more than a log of 8 MiB has
+_RECIPIENTS = 1000  # looked at in a bounce
 _LINE_LENGTH = 16 << 10
 _TEXT_LENGTH = 1000
 
@@ -26,7 +29,8 @@ _RETURNED = re.compile(
 """How qmail, Exim, Sendmail and Exchange begin what they return."""
 
 _SPEAKER = re.compile(r"[ \t>|]*(?:(?:[CS]:|SMTP[<>]{2}|[<>~=*-]{1,3}(?=[ \t\d]))[ \t]*)?")
-_CODE = re.compile(r"[2-5]\d\d([ -])")
+_BEGINS = re.compile(r"[2-5]\d\d[ -]")
+_UNFINISHED = re.compile(r"(?:^|[:'\"]\s*)([2-5]\d\d)-")
 _ENHANCED = r"[245]\.\d{1,3}\.\d{1,3}(?!\.?\d|\w)"
 _REPLY = re.compile(
     rf"""
@@ -101,7 +105,7 @@ def _reply(match: re.Match[str], line: str, end: int) -> Reply:
 def _replies(text: str | bytes) -> Iterator[Reply]:
     for kind, part in leaves(text):
         if kind is Kind.DELIVERY_STATUS:
-            for block in _BLANK_LINE.split(part):
+            for block in _BLANK_LINE.split(part, _RECIPIENTS)[:_RECIPIENTS]:
                 yield from _recipient(dict(_fields(block)))
         else:
             for line in _lines(_RETURNED.split(part, maxsplit=1)[0]):
@@ -137,13 +141,12 @@ def _lines(text: str) -> Iterator[str]:
     parts: list[str] = []
     length = indent = 0
     unfinished = ""
-    for raw in text.splitlines():
+    for raw in islice(text.splitlines(), _LINES):
         raw = raw.rstrip()[:_LINE_LENGTH]
         speaker = _SPEAKER.match(raw)
         line = raw[speaker.end() :] if speaker else raw
-        code = _CODE.match(line)
         here = len(raw) - len(raw.lstrip())
-        is_folded = not code and here == len(raw) - len(line) and here >= max(indent, 1)
+        is_folded = not _BEGINS.match(line) and here == len(raw) - len(line) and here >= max(indent, 1)
         is_next = bool(unfinished) and line.startswith(unfinished)
         if parts and line and (is_folded or is_next) and length < _LINE_LENGTH:
             parts += ("\n" if is_next else " ", line)
@@ -151,7 +154,8 @@ def _lines(text: str) -> Iterator[str]:
             yield "".join(parts)
             parts, indent, length = [line], here, 0
         length += len(line)
-        unfinished = line[:3] if code and code[1] == "-" else ""
+        open_reply = _UNFINISHED.search(line)
+        unfinished = open_reply[1] if open_reply else ""
     yield "".join(parts)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from posthouse.mail import Reply
 
 _ANY = "x"
+_TELLS_NOTHING = ("", ".0.0")
 _ONE_CODE = 6  # how exact a pattern is that has no x
 _ALTERNATIVE = "|"
 
@@ -38,22 +39,26 @@ class Entry:
         """It explains what a code means whoever says it."""
         return not self.says and all(_ANY in pattern for pattern in self.enhanced)
 
+    @property
+    def _is_broad(self) -> bool:
+        return any(_ANY in pattern for pattern in self.enhanced)
+
     def fit(self, reply: Reply, text: str) -> tuple[int, ...]:
         """How well it fits a reply, whose text comes in lower case: more is better, empty is not at all.
 
         The very enhanced code counts most, then the words: the longest are the most special. Only together with words
-        a code may be missing in the reply.
+        a code may be missing in the reply; it is then rather one that many servers say.
         """
         exactness = max((_fit_enhanced(pattern, reply.enhanced) for pattern in self.enhanced), default=0)
         code = max((_fit_code(pattern, reply.code) for pattern in self.codes), default=0)
         words = [_longest(alternatives, text) for alternatives in self.says]
         if not all(words):
             return ()
-        if self.enhanced and not exactness and (reply.enhanced or not words):
+        if self.enhanced and not exactness and (reply.enhanced[1:] not in _TELLS_NOTHING or not words):
             return ()
         if self.codes and not code and (reply.code or not words):
             return ()
-        return int(exactness >= _ONE_CODE), sum(words), exactness, code
+        return int(exactness >= _ONE_CODE), sum(words), exactness or self._is_broad, code
 
 
 def best(reply: Reply) -> Entry:
