@@ -105,6 +105,7 @@ class TestAdministrators:
             (lambda them: them.new("a\0\n\ud800", PASSWORD, [ALL]), "is no name"),
             (lambda them: them.new("bob", PASSWORD, []), "needs a role; give one of: Organization Management"),
             (lambda them: them.set("bob", enabled=True), 'there is no administrator "bob"; there are: alice'),
+            (lambda them: them.end_sessions("bob"), 'there is no administrator "bob"'),
             (lambda them: them.remove("bob"), 'there is no administrator "bob"; there are: alice'),
             (lambda them: them.remove("alice"), "nobody would be left with the role Organization Management"),
             (lambda them: them.set("alice", roles=[VIEW]), "nobody would be left"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from posthouse.admin import Actor, Administration, Face, Items, Role
+from posthouse.admin import Actor, AdminError, Administration, Face, Items, Role
 from posthouse.spool import (
     AuditChange,
     AuditFilter,
@@ -99,7 +99,7 @@ def test_what_a_search_finds(store: Store, wanted: dict[str, Any], found: list[s
     assert acts(store, **wanted) == found
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "1.x", "."])
+@pytest.mark.parametrize("cursor", ["", "x", "1.x", ".", "1.5.-1", f"1.5.{1 << 63}"])
 def test_a_cursor_that_is_none(store: Store, cursor: str) -> None:
     with pytest.raises(ValueError, match=r"could not convert|invalid literal"):
         AuditLog(store).find(AuditFilter(), 1, cursor)
@@ -145,6 +145,17 @@ def test_a_queue_act_is_on_record_with_what_it_changed(
     Queue(store).retry(QueueFilter(), record("Retry-Queue"))
     changed = [(one.act, one.changes[0].after) for one in every(store)]
     assert changed == [("Suspend-Message", 1), ("Suspend-Message", 2)]
+
+
+def test_reading_a_message_is_on_record(store: Store, worker: SpoolWorker) -> None:
+    mail = new_message("a@contoso.com")
+    worker.accept(mail)
+    admin = Administration(store, {})
+    assert b"".join(admin.mail.content(mail.message.id).chunks())
+    with pytest.raises(AdminError, match='there is no message "none" in the queue'):
+        admin.mail.content("none")
+    told = [(one.act, one.object, one.outcome.value) for one in every(store)]
+    assert told == [("Export-Message", "none", "failed"), ("Export-Message", mail.message.id, "ok")]
 
 
 def test_two_who_change_at_once_are_both_on_record_in_order(store: Store) -> None:

@@ -115,3 +115,35 @@ def test_mail_is_readable_by_its_owner_only(sqlite_store: Store, data_dir: Path)
         connection.execute("SELECT 1 FROM message").fetchall()
     assert data_dir.stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in data_dir.iterdir())
+
+
+def at_revision(store: Store, revision: str) -> None:
+    """Make an empty store as it was at an older revision."""
+    from alembic import command
+    from alembic.config import Config
+
+    from posthouse import spool
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(spool.__file__).parent / "migrations"))
+    with store.transaction() as connection:
+        METADATA.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_a_store_of_the_first_schema_keeps_all_and_gets_the_rest(store: Store, store_url: str, data_dir: Path) -> None:
+    with store.transaction() as connection:
+        new = described(connection)
+    at_revision(store, "0001")
+    with store.transaction() as connection:
+        assert "administrator" not in described(connection)
+        connection.exec_driver_sql("INSERT INTO organization VALUES (1, 7, '{\"a\": 1}')")
+        connection.exec_driver_sql("INSERT INTO worker VALUES (3, 'here', 1, 0, 0, 7)")
+    migrated = open_store(store_url, data_dir)
+    with migrated.transaction() as connection:
+        assert described(connection) == new
+        assert connection.exec_driver_sql("SELECT id FROM worker").scalars().all() == [3]
+    assert Organizations(migrated).load().document == {"a": 1}
+    assert Organizations(migrated).revision() == 7

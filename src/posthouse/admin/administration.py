@@ -162,7 +162,7 @@ class Administration:
             put={name: value for name, value in prepared.new_secrets.items() if name in needed},
             drop=secret_names(prepared.before) - needed,
             expected_revision=prepared.revision,
-            records=organization_records(self.ledger, prepared.before, prepared.document),
+            records=organization_records(self.ledger.actor, prepared.before, prepared.document),
         )
 
     def _await_in_force(self, revision: int) -> None:

@@ -85,7 +85,9 @@ class Administrators:
     def end_sessions(self, name: str) -> None:
         """Whoever is signed in by that name is so no longer."""
         with self._ledger.attempt(Acts.SET_ADMINISTRATOR, name) as record:
-            self._table.end_sessions(checked_name(name), record([AuditChange("Sessions", after="(ended)")]))
+            name = checked_name(name)
+            ended = record([AuditChange("Sessions", after="(ended)")])
+            self._known(name, lambda: self._table.end_sessions(name, ended))
 
     def setup_link(self, base_url: str) -> str:
         """A link that makes the first administrator, once, within 24 hours; earlier ones are void.

@@ -42,33 +42,24 @@ class Ledger:
         if self.actor.may(act.needs):
             return
         roles = " or ".join(act.roles)
-        self._log.append(self.record(act, target, outcome=AuditOutcome.REFUSED, reason=f"it needs the role {roles}"))
-        raise Forbidden(f"{self.actor.name} may not {act.name}: it needs the role {roles}")
+        reason = f"it needs the role {roles}"
+        self._log.append(record_of(self.actor, act.name, target, outcome=AuditOutcome.REFUSED, reason=reason))
+        raise Forbidden(f"{self.actor.name} may not {act.name}: {reason}")
 
     @contextmanager
     def attempt(self, act: Act, target: str = "") -> Iterator[Record]:
         """Checks first. Gives what makes the record (of `changes`) to store with the change; failing is on record."""
         self.check(act, target)
+        record = partial(record_of, self.actor, act.name, target)
         try:
-            yield partial(self.record, act, target)
+            yield record
         except AdminError as error:
-            self._log.append(self.record(act, target, outcome=AuditOutcome.FAILED, reason="; ".join(error.lines)))
+            self._log.append(record(outcome=AuditOutcome.FAILED, reason="; ".join(error.lines)))
             raise
 
     def write(self, record: AuditRecord) -> None:
         """For what changes nothing in the store, but is to be accounted for."""
         self._log.append(record)
-
-    def record(
-        self,
-        act: Act,
-        target: str = "",
-        changes: Iterable[AuditChange] = (),
-        *,
-        outcome: AuditOutcome = AuditOutcome.OK,
-        reason: str = "",
-    ) -> AuditRecord:
-        return record_of(self.actor, act.name, target, changes, outcome=outcome, reason=reason)
 
 
 class Audit:
@@ -112,19 +103,20 @@ def record_of(
     return AuditRecord(actor.name, actor.face.value, actor.origin, act, target, outcome, reason, tuple(changes))
 
 
-def organization_records(ledger: Ledger, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[AuditRecord]:
+def organization_records(actor: Actor, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[AuditRecord]:
     """A change of the organization as the cmdlets that would make it, one for each item, without secrets."""
-    acts: dict[tuple[str, str, str], list[AuditChange]] = {}
+    acts: dict[tuple[str, str], list[AuditChange]] = {}
     for change in difference(before, after):
         acts.setdefault(_cmdlet(change), []).extend(_properties(change, before, after))
-    return [ledger.record(change_of(verb, noun), name, changes) for (verb, noun, name), changes in acts.items()]
+    return [record_of(actor, act, name, changes) for (act, name), changes in acts.items()]
 
 
-def _cmdlet(change: Change) -> tuple[str, str, str]:
+def _cmdlet(change: Change) -> tuple[str, str]:
+    """The cmdlet, and the name of its object."""
     if not change.item:
-        return "Set", "TransportConfig" if change.key in _OF_TRANSPORT else "OrganizationConfig", ""
+        return (Acts.SET_TRANSPORT if change.key in _OF_TRANSPORT else Acts.SET_ORGANIZATION).name, ""
     kind, _, name = change.item.partition(" ")
-    return _VERBS[change.act], cmdlet_spelling(kind), name[1:-1]
+    return change_of(_VERBS[change.act], cmdlet_spelling(kind)).name, name[1:-1]
 
 
 def _properties(change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[AuditChange]:

@@ -139,10 +139,17 @@ def _password(variable: str, file: Path | None) -> str | None:
     if variable and file:
         raise typer.BadParameter("--password-env and --password-file are two ways to say the same; give one of them")
     if file is not None:
-        return file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
+        return _first_line(file)
     if variable and variable not in os.environ:
         raise typer.BadParameter(f"the environment has no {variable}; set it to the password")
     return os.environ[variable] if variable else None
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{file} is not UTF-8; write the password in that encoding") from None
 
 
 def _prompted() -> str:

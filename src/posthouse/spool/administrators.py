@@ -109,7 +109,10 @@ class AdministratorTable:
             audit.append(connection, [record])
 
     def end_sessions(self, name: str, record: AuditRecord) -> None:
+        """Raises `KeyError`."""
         with self._store.transaction() as connection:
+            if name not in everyone(connection):
+                raise KeyError(name)
             end_sessions(connection, name)
             audit.append(connection, [record])
 

@@ -99,11 +99,12 @@ class AuditLog:
         window = window.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(_WINDOW)
         inner = window.subquery()
         query = sa.select(inner).where(*_conditions(inner, wanted)).order_by(inner.c.at.desc(), inner.c.id.desc())
-        last = sa.select(inner.c.at, inner.c.id).order_by(inner.c.at, inner.c.id).limit(1)
         with self._store.reading() as connection:
             rows = connection.execute(query.limit(limit)).all()
-            size = connection.scalar(sa.select(sa.func.count()).select_from(inner))
-            end = rows[-1] if len(rows) == limit else connection.execute(last).one() if size == _WINDOW else None
+            if len(rows) == limit:
+                end = rows[-1]
+            else:
+                end = connection.execute(window.offset(_WINDOW - 1).limit(1)).one_or_none()
         return AuditPage(tuple(_record(row) for row in rows), None if end is None else f"{end.at!r}.{end.id}")
 
 
@@ -178,4 +179,6 @@ def _to_json(changes: Iterable[AuditChange]) -> str:
 
 def _parsed(cursor: str) -> tuple[float, int]:
     at, _, identity = cursor.rpartition(".")
+    if not 0 <= int(identity) < 1 << 63:
+        raise ValueError(f"invalid literal: {identity} is no id")
     return float(at), int(identity)
