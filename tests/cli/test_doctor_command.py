@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +14,7 @@ import pytest
 
 from support.house import own_address
 from support.internet import Internet
-from support.peers import Peer
+from support.peers import SILENCE, Peer
 
 Posthouse = Callable[..., Any]
 
@@ -86,3 +90,20 @@ def test_a_wrong_command_line(posthouse: Posthouse, words: tuple[str, ...]) -> N
     ran = posthouse("doctor", *words)
     assert (ran.status, ran.out) == (2, "")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_ctrl_c_ends_it_after_what_is_known(relay: Callable[[int], None], folder: Path) -> None:
+    with Peer(CONNECT=SILENCE) as peer:
+        relay(peer.port)
+        doctor = subprocess.Popen(
+            [sys.executable, "-m", "posthouse", "doctor", "--json"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert peer.contacted.wait(30)
+        doctor.send_signal(signal.SIGINT)
+        shown, errors = doctor.communicate(timeout=30)
+    assert json.loads(shown)[0]["text"] == "hostname is relay.contoso.test"
+    assert (doctor.returncode, errors) == (1, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def test_a_rehearsal_that_goes_well_up_to_the_mail_in_the_mailbox(clinic: Clinic
     assert wrong(steps) == []
     (mail,) = tenant.await_mail(USER)
     assert b"TLSv1.3" in mail
+    found = json.loads(tenant.run("doctor", "Mailboxes", "--json", "--timeout", "0.1", check=False).stdout)
+    listener = next(step for step in found if step["subject"].startswith("listener"))
+    assert listener["text"] == "posthouse serve is listening"
 
 
 def test_a_tenant_without_the_connector(clinic: Clinic, tenant: House) -> None:

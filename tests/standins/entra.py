@@ -98,7 +98,9 @@ class Entra(HttpsServer):
         self._require_proof(self._registration(form), form, tenant)
         resource, _, rest = form.get("scope", "").rpartition("/")
         if rest != ".default":
-            raise Refusal("invalid_scope", 1002012, f"The provided value for scope {form.get('scope')} is not valid.")
+            raise Refusal(
+                "invalid_scope", 1002012, f"The provided value for scope {form.get('scope')} is not valid.", 400
+            )
         if resource not in RESOURCES:
             text = f"The resource principal named {resource} was not found in the tenant named {tenant}."
             raise Refusal("invalid_resource", 500011, text, 400)

@@ -36,7 +36,13 @@ class Clinic:
         self.listener = f"{own_address()}:2525"
         self.listener_keys: dict[str, Any] = {}
         self.certificate: Identity = identity_of(authority.create_child_ca().issue_cert(f"relay.{DOMAIN}"))
-        self.connector: dict[str, Any] = {"smart_hosts": [TENANT], "port": SMTP, "tls_settings": "DomainValidation"}
+        self.connector: dict[str, Any] = {
+            "recipient_domains": ["*"],
+            "smart_hosts": [TENANT],
+            "port": SMTP,
+            "tls_settings": "DomainValidation",
+        }
+        self.client_certificate = 'client_certificate = { pfx = "relay.pfx" }\n'
         self.organization = ""
         self.settings: dict[str, Any] = {"hostname": f"relay.{DOMAIN}"}
         self.limits: dict[str, Any] = {"min_free": "1 MiB"}
@@ -99,8 +105,8 @@ class Clinic:
             f'[[accepted_domain]]\nname = "{DOMAIN}"\n'
             '[[inbound_connector]]\nname = "Scanners"\nconnector_type = "OnPremises"\n'
             'sender_ip_addresses = ["127.0.0.0/8"]\n'
-            '[[outbound_connector]]\nname = "Tenant"\nrecipient_domains = ["*"]\n'
-            'client_certificate = { pfx = "relay.pfx" }\n'
+            '[[outbound_connector]]\nname = "Tenant"\n'
+            f"{self.client_certificate}"
             f"{_toml(self.connector)}{self.organization}",
             "utf-8",
         )

@@ -78,19 +78,25 @@ def _organization_steps(case: Case) -> Iterator[Step]:
 def _disk_step(case: Case) -> Step:
     overridden = case.organization.limits.min_free
     needed = case.settings.limits.min_free if overridden is None else overridden
-    free = shutil.disk_usage(case.settings.data_dir).free
-    text = f"{free >> 20} MiB are free at {case.settings.data_dir}, min_free is {needed >> 20} MiB"
+    data_dir = case.settings.data_dir
+    folder = next(folder for folder in (data_dir, *data_dir.parents) if folder.exists())
+    free = shutil.disk_usage(folder).free
+    text = f"{free >> 20} MiB are free at {folder}, min_free is {needed >> 20} MiB"
     if free < needed:
         return _disk.failed(f"{text}: all mail is refused with 452", "free some space, or lower limits.min_free")
     return _disk.ok(text)
 
 
 def _is_served(data_dir: Path) -> bool:
-    """Whether a `serve` holds the data directory."""
+    """Whether a `serve` holds the data directory; one of another user's counts as held."""
     file = data_dir / "serve.lock"
     if not file.exists():
         return False
-    with closing(FileLock(file)) as lock:
+    try:
+        lock = FileLock(file)
+    except PermissionError:
+        return True
+    with closing(lock):
         return not lock.try_acquire(0)
 
 

@@ -1,9 +1,15 @@
-"""One SMTP session, a command at a time: nothing is pipelined, so that each reply can be told as it comes."""
+"""One SMTP session, a command at a time: nothing is pipelined, so that each reply can be told as it comes.
+
+A plain socket, not asyncio's streams: where writing to one fails, those give up what is still to be read, and that may
+be the alert which says why.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import Iterator
 
 from posthouse.mail import Reply
 from posthouse.net.tls import TlsError, TlsSession
@@ -12,7 +18,6 @@ from posthouse.smtp.transfer import command_line
 
 _PIECE = 64 * 1024
 _PARTING_SECONDS = 2.0
-_CLOSED = "it closed the connection"
 
 
 class ConversationEnded(Exception):
@@ -20,11 +25,10 @@ class ConversationEnded(Exception):
 
 
 class Conversation:
-    """A session with a host. Each reply must come within `patience` seconds."""
+    """A session with a host. Each reply must come within `patience` seconds. End it with `abort`."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, connected: socket.socket, patience: float) -> None:
+        self._socket = connected
         self._patience = patience
         self._parser = ReplyParser()
         self._tls: TlsSession | None = None
@@ -32,77 +36,83 @@ class Conversation:
     @classmethod
     async def open(cls, ip: str, port: int, source: str, patience: float) -> Conversation:
         """Connect, from `source` if it isn't empty. Raises `OSError`, of which `TimeoutError` is one."""
-        local = (source, 0) if source else None
-        async with asyncio.timeout(patience):
-            return cls(*await asyncio.open_connection(ip, port, local_addr=local), patience)
-
-    async def command(self, line: str) -> Reply:
-        """Raises `ConversationEnded`."""
-        await self.send(command_line(line))
-        return await self.reply()
-
-    async def send(self, command: bytes) -> None:
+        made = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
         try:
+            made.setblocking(False)
+            if source:
+                made.bind((source, 0))
+            async with asyncio.timeout(patience):
+                await asyncio.get_running_loop().sock_connect(made, (ip, port))
+        except BaseException:
+            made.close()
+            raise
+        return cls(made, patience)
+
+    async def command(self, command: str | bytes) -> Reply:
+        """Say it, and hear the reply. Raises `ConversationEnded`."""
+        command = command_line(command) if isinstance(command, str) else command
+        with self._ending():
             if self._tls is not None:
                 self._tls.send(command)
                 command = self._tls.data_to_send()
-            self._writer.write(command)
-            async with asyncio.timeout(self._patience):
-                await self._writer.drain()
-        except TimeoutError:
-            raise ConversationEnded(f"it reads nothing for {self._patience:g} s") from None
-        except OSError:
-            raise ConversationEnded(_CLOSED) from None
-        except TlsError as error:
-            raise ConversationEnded(str(error)) from None
+            await self._write(command)
+        return await self.reply()
 
     async def reply(self) -> Reply:
         """The next one, or the greeting. Raises `ConversationEnded`."""
-        try:
+        with self._ending():
             while (reply := self._parser.next_reply()) is None:
-                self._parser.feed(await self._receive())
-        except (ProtocolError, TlsError) as error:
-            raise ConversationEnded(str(error)) from None
-        return reply
+                self._parser.feed(await self._read())
+            return reply
 
     async def shake_hands(self, session: TlsSession) -> None:
-        """After a positive reply to STARTTLS. Raises `ConversationEnded` or `TlsError`."""
+        """After a positive reply to STARTTLS. Raises `ConversationEnded`."""
         if not self._parser.is_empty:
             raise ConversationEnded("it says more than 220 to STARTTLS, which is an attack")
         self._tls = session
-        session.start()
-        while not session.handshake_done:
-            self._writer.write(session.data_to_send())
-            self._parser.feed(await self._receive())
-        self._writer.write(session.data_to_send())
+        with self._ending():
+            session.start()
+            while not session.handshake_done:
+                await self._write(session.data_to_send())
+                self._parser.feed(await self._read())
+            await self._write(session.data_to_send())
 
-    async def close(self) -> None:
-        """With QUIT, whose answer matters to nobody."""
+    async def quit(self) -> None:
+        """A courtesy, whose answer matters to nobody."""
+        self._patience = min(self._patience, _PARTING_SECONDS)
         with contextlib.suppress(ConversationEnded):
-            self._patience = min(self._patience, _PARTING_SECONDS)
             await self.command("QUIT")
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            async with asyncio.timeout(_PARTING_SECONDS):
-                await self._writer.wait_closed()
 
     def abort(self) -> None:
-        self._writer.transport.abort()
+        self._socket.close()
 
-    async def _receive(self) -> bytes:
-        """What came next, decrypted. What TLS wants to answer goes out."""
-        try:
+    async def _write(self, data: bytes) -> None:
+        """Who hung up has perhaps said why: that is read next."""
+        with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(self._patience):
-                data = await self._reader.read(_PIECE)
-        except TimeoutError:
-            raise ConversationEnded(f"it says nothing for {self._patience:g} s") from None
-        except OSError:
-            data = b""
+                await asyncio.get_running_loop().sock_sendall(self._socket, data)
+
+    async def _read(self) -> bytes:
+        """What came next, decrypted. What TLS wants to answer goes out."""
+        data = b""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(self._patience):
+                data = await asyncio.get_running_loop().sock_recv(self._socket, _PIECE)
         if not data:
-            raise ConversationEnded(_CLOSED)
+            raise ConversationEnded("it closed the connection")
         if self._tls is None:
             return data
         try:
             return self._tls.receive(data)
         finally:
-            self._writer.write(self._tls.data_to_send())
+            await self._write(self._tls.data_to_send())
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Whatever ends it becomes a `ConversationEnded`."""
+        try:
+            yield
+        except TimeoutError:
+            raise ConversationEnded(f"it says nothing for {self._patience:g} s") from None
+        except (ProtocolError, TlsError) as error:
+            raise ConversationEnded(str(error)) from None

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography import x509
-from OpenSSL import crypto
-
 from posthouse.mail import Envelope, Recipient, Refused, Reply, domain_of
 from posthouse.net.certificates import CertificateError, Identity
-from posthouse.net.tls import ClientContext, TlsError, TlsSession
-from posthouse.net.verification import Purpose, Verifier
+from posthouse.net.tls import ClientContext, TlsSession
 from posthouse.organization import OutboundConnector, TlsSettings
-from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, name_matches
 from posthouse.probe.doctor.case import Case
-from posthouse.probe.doctor.certificates import expiry_step
 from posthouse.probe.doctor.conversation import Conversation, ConversationEnded
+from posthouse.probe.doctor.handshake import Witness, client_certificate_step, host_certificate_steps
 from posthouse.probe.doctor.step import About, Status, Step
 from posthouse.probe.send import SendOptions, send_async
 from posthouse.smtp.extensions import PeerExtensions
 from posthouse.smtp.transfer import mail_command, rcpt_command
 
-_VALIDATING: Final = (TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION)
 _SIZE: Final = 10_000  # bytes, which any server takes
-_PROBLEMS: Final = {
-    ValidationStatus.EXPIRED: ("has expired", "tell who runs the host"),
-    ValidationStatus.NOT_YET_VALID: ("is not valid yet", "look at this machine's clock, or tell who runs the host"),
-    ValidationStatus.SELF_SIGNED: ("is self-signed", "add it to trusted_roots, if the host is yours"),
-    ValidationStatus.UNKNOWN_ISSUER: (
-        "has an unknown issuer, or the host doesn't send the intermediates",
-        "add its root to trusted_roots, if it is yours; else something on the way may open TLS",
-    ),
-    ValidationStatus.INVALID_USAGE: ("is not for servers", "tell who runs the host"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +38,6 @@ class Way:
     @property
     def requires_tls(self) -> bool:
         return self.connector.tls_settings is not TlsSettings.OPPORTUNISTIC
-
-
-class _Witness(Verifier):
-    """Judges as any verifier, and keeps the certificate that it was shown."""
-
-    shown: x509.Certificate | None = None
-
-    def verify(
-        self, certificate: crypto.X509, chain: Sequence[crypto.X509] | None, purpose: Purpose
-    ) -> CertificateVerdict:
-        with suppress(ValueError):
-            self.shown = certificate.to_cryptography()
-        return super().verify(certificate, chain, purpose)
 
 
 class _NoTls(Exception):
@@ -121,8 +91,9 @@ class _Visit:
         accepted: list[str] = []
         async for recipient, step in self._ask():
             yield step
-            accepted += [recipient] if step.status is Status.OK else []
-        await self.conversation.close()
+            if step.status is Status.OK:
+                accepted.append(recipient)
+        await self.conversation.quit()
         if self._way.case.options.send:
             yield await self._send(accepted)
 
@@ -146,7 +117,7 @@ class _Visit:
         return self._about.ok(f"{self._name} answers {self.phase} {hostname}")
 
     async def _secure(self) -> AsyncIterator[Step]:
-        witness = _Witness(self._way.case.organization.trusted_roots)
+        witness = Witness(self._way.case.organization.trusted_roots)
         try:
             session = await self._starttls(witness)
         except _NoTls as error:
@@ -154,7 +125,7 @@ class _Visit:
             if self._way.requires_tls:
                 raise _Over from None
             return
-        except (TlsError, CertificateError, ConversationEnded) as error:
+        except (CertificateError, ConversationEnded) as error:
             yield self._in_plain_text(f"offers STARTTLS, but TLS fails: {error}")
             if self._way.requires_tls:
                 raise _Over from None
@@ -162,7 +133,7 @@ class _Visit:
             return
         self._is_secure = True
         yield self._about.ok(f"{self._name} speaks {session.description}")
-        for step in self._server_certificate(session.peer_verdict, witness.shown):
+        for step in host_certificate_steps(self._about, self._way.connector, self._name, session, witness.shown):
             yield step
             if step.status is Status.FAILED:
                 raise _Over
@@ -170,9 +141,9 @@ class _Visit:
         if step.status is not Status.OK:
             yield step
             raise _Over
-        yield self._client_certificate(session)
+        yield client_certificate_step(self._about, self._name, session, has_one=self._way.identity is not None)
 
-    async def _starttls(self, witness: _Witness) -> TlsSession:
+    async def _starttls(self, witness: Witness) -> TlsSession:
         self.phase = "STARTTLS"
         if not self._extensions.starttls:
             raise _NoTls("does not offer STARTTLS")
@@ -210,43 +181,6 @@ class _Visit:
             if (await greet()).status is not Status.OK:
                 raise _Over
 
-    def _server_certificate(self, verdict: CertificateVerdict | None, shown: x509.Certificate | None) -> Iterator[Step]:
-        """What is wrong with it ends the way only where TlsSettings look at it."""
-        settings = self._way.connector.tls_settings
-        if verdict is None or shown is None:
-            yield self._about.failed(f"{self._name} shows no certificate that can be read", "tell who runs the host")
-            return
-        whose = f"the certificate '{verdict.subject}' of {self._name}"
-        problem = self._about.failed if settings in _VALIDATING else self._about.warning
-        if not verdict.is_valid:
-            what, remedy = _PROBLEMS.get(verdict.status, (f"is {verdict.status}", "tell who runs the host"))
-            yield problem(f"{whose} {what}", remedy)
-            return
-        yield expiry_step(self._about, whose, shown)
-        expected = self._way.connector.tls_domain or self._name
-        if any(name_matches(name, expected) or name_matches(expected, name) for name in verdict.names):
-            yield self._about.ok(f"it is for {expected}")
-        else:
-            problem = self._about.failed if settings is TlsSettings.DOMAIN_VALIDATION else self._about.warning
-            yield problem(f"it is for {', '.join(verdict.names) or 'no name'}, not for {expected}", "see TlsDomain")
-
-    def _client_certificate(self, session: TlsSession) -> Step:
-        asked = session.client_certificate_requested
-        if self._way.identity is None:
-            return self._about.ok(
-                f"{self._name} {'asks' if asked else 'does not ask'} for a client certificate; none is set"
-            )
-        if session.client_certificate_sent:
-            return self._about.ok(f"{self._name} asked for the client certificate, and it was sent with its chain")
-        if not asked:
-            return self._about.failed(
-                f"{self._name} does not ask for a client certificate, so ours is never shown",
-                "is this the MX endpoint of the tenant? Something on the way may open TLS",
-            )
-        return self._about.failed(
-            f"{self._name} asked for a client certificate, and ours was not sent", "get one with an RSA or P-256 key"
-        )
-
     async def _ask(self) -> AsyncIterator[tuple[str, Step]]:
         sender = self._way.case.sender
         if not self._way.recipients:
@@ -264,18 +198,14 @@ class _Visit:
             if shortfall := self._extensions.shortfall(envelope, _SIZE):
                 raise Refused(shortfall)
             self.phase = "MAIL"
-            reply = await self._say(mail_command(envelope, _SIZE, self._extensions))
+            reply = await self.conversation.command(mail_command(envelope, _SIZE, self._extensions))
             if reply.is_positive:
                 self.phase = "RCPT"
-                reply = await self._say(rcpt_command(envelope.recipients[0], self._extensions))
-            await self._say(b"RSET\r\n")
+                reply = await self.conversation.command(rcpt_command(envelope.recipients[0], self._extensions))
+            await self.conversation.command("RSET")
         except Refused as refused:
             reply = refused.reply
         return self._about.ok(f"{place}: {reply}") if reply.is_positive else self._about.refused(place, reply)
-
-    async def _say(self, command: bytes) -> Reply:
-        await self.conversation.send(command)
-        return await self.conversation.reply()
 
     async def _send(self, recipients: Sequence[str]) -> Step:
         if not recipients:

@@ -29,24 +29,14 @@ async def examine(config: Path | None = None, options: Options | None = None) ->
         return
     yield configuration.settings_step(settings)
     try:
-        store = await asyncio.to_thread(_existing_store, settings)
+        store = await asyncio.to_thread(open_store, settings.store_url, settings.data_dir, make=False)
     except SpoolError as error:
-        yield _about.failed(f"the store can't be opened: {error}", "nothing else can be looked at before it can")
-        return
-    if store is None:
-        yield _about.failed(f"{settings.data_dir} holds no store yet", "make it with posthouse apply FILE")
+        yield _about.failed(f"the store can't be opened: {error}", "if it is yet to be made: posthouse apply FILE")
         return
     with closing(store):
         async with aclosing(_examine_store(settings, store, options or Options())) as steps:
             async for step in steps:
                 yield step
-
-
-def _existing_store(settings: Settings) -> Store | None:
-    """None where it was not made yet: looking must not make one."""
-    if settings.store == "sqlite" and not (settings.data_dir / "posthouse.db").exists():
-        return None
-    return open_store(settings.store_url, settings.data_dir)
 
 
 async def _examine_store(settings: Settings, store: Store, options: Options) -> AsyncGenerator[Step, None]:

@@ -1,0 +1,80 @@
+"""What a TLS handshake with a host showed: its certificate, and what became of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from cryptography import x509
+from OpenSSL import crypto
+
+from posthouse.net.tls import TlsSession
+from posthouse.net.verification import Purpose, Verifier
+from posthouse.organization import OutboundConnector, TlsSettings
+from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, name_matches
+from posthouse.probe.doctor.certificates import expiry_step
+from posthouse.probe.doctor.step import About, Step
+
+_VALIDATING: Final = (TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION)
+_TELL: Final = "tell who runs the host"
+_PROBLEMS: Final = {
+    ValidationStatus.EXPIRED: ("has expired", _TELL),
+    ValidationStatus.NOT_YET_VALID: ("is not valid yet", f"look at this machine's clock, or {_TELL}"),
+    ValidationStatus.SELF_SIGNED: ("is self-signed", "add it to trusted_roots, if the host is yours"),
+    ValidationStatus.UNKNOWN_ISSUER: (
+        "has an unknown issuer, or the host doesn't send the intermediates",
+        "add its root to trusted_roots, if it is yours; else something on the way may open TLS",
+    ),
+    ValidationStatus.INVALID_USAGE: ("is not for servers", _TELL),
+}
+
+
+class Witness(Verifier):
+    """Judges as any verifier, and keeps the certificate that it was shown."""
+
+    shown: x509.Certificate | None = None
+
+    def verify(
+        self, certificate: crypto.X509, chain: Sequence[crypto.X509] | None, purpose: Purpose
+    ) -> CertificateVerdict:
+        with suppress(ValueError):
+            self.shown = certificate.to_cryptography()
+        return super().verify(certificate, chain, purpose)
+
+
+def host_certificate_steps(
+    about: About, connector: OutboundConnector, host: str, session: TlsSession, shown: x509.Certificate | None
+) -> Iterator[Step]:
+    """What is wrong with it ends the way only where TlsSettings look at it; else it is a warning."""
+    verdict = session.peer_verdict
+    if verdict is None or shown is None:
+        yield about.failed(f"{host} shows no certificate that can be read", _TELL)
+        return
+    whose = f"the certificate '{verdict.subject}' of {host}"
+    if not verdict.is_valid:
+        what, remedy = _PROBLEMS.get(verdict.status, (f"is {verdict.status}", _TELL))
+        problem = about.failed if connector.tls_settings in _VALIDATING else about.warning
+        yield problem(f"{whose} {what}", remedy)
+        return
+    yield expiry_step(about, whose, shown)
+    expected = connector.tls_domain or host
+    if any(name_matches(name, expected) or name_matches(expected, name) for name in verdict.names):
+        yield about.ok(f"it is for {expected}")
+        return
+    problem = about.failed if connector.tls_settings is TlsSettings.DOMAIN_VALIDATION else about.warning
+    yield problem(f"it is for {', '.join(verdict.names) or 'no name'}, not for {expected}", "see TlsDomain")
+
+
+def client_certificate_step(about: About, host: str, session: TlsSession, *, has_one: bool) -> Step:
+    asked = session.client_certificate_requested
+    if not has_one:
+        return about.ok(f"{host} {'asks' if asked else 'does not ask'} for a client certificate; none is set")
+    if session.client_certificate_sent:
+        return about.ok(f"{host} asked for the client certificate, and it was sent with its chain")
+    if asked:
+        return about.failed(f"{host} asked for a client certificate, and ours was not sent", "get one with an RSA key")
+    return about.failed(
+        f"{host} does not ask for a client certificate, so ours is never shown",
+        "is this the MX endpoint of the tenant? Something on the way may open TLS",
+    )
