@@ -83,6 +83,7 @@ def test_with_send_a_mail_goes_to_those_who_were_accepted(clinic: Clinic) -> Non
 
 # DNS of the accepted domain
 
+NO_ANSWER = "the name servers gave no usable answer when asked for"
 DnsFault = tuple[Callable[[Clinic], object], str]
 
 
@@ -104,7 +105,7 @@ DNS_FAULTS: dict[str, DnsFault] = {
     "NXDOMAIN": (_drop((DOMAIN, "MX"), (DOMAIN, "TXT")), f"failed: {DOMAIN} does not exist in DNS (NXDOMAIN)"),
     "SERVFAIL": (
         _set(DOMAIN, "MX", SERVFAIL),
-        f"failed: MX look-up: the name servers gave no usable answer when asked for MX of {DOMAIN}",
+        f"failed: MX look-up: {NO_ANSWER} MX of {DOMAIN}",
     ),
     "SPF missing": (_spf("something else"), "warning: it has no SPF record"),
     "SPF twice": (_spf("v=spf1 -all", "v=spf1 ~all"), f"failed: SPF: {DOMAIN} has 2 SPF records; one is allowed"),
@@ -126,7 +127,7 @@ DNS_FAULTS: dict[str, DnsFault] = {
     ),
     "SPF that can't be looked up": (
         _set("spf.tenant.test", "TXT", SERVFAIL),
-        "failed: SPF look-up: the name servers gave no usable answer when asked for TXT of spf.tenant.test",
+        f"failed: SPF look-up: {NO_ANSWER} TXT of spf.tenant.test",
     ),
     "DMARC missing": (_drop((f"_dmarc.{DOMAIN}", "TXT")), "warning: it has no DMARC record"),
     "DMARC twice": (
@@ -144,6 +145,10 @@ DNS_FAULTS: dict[str, DnsFault] = {
     "DKIM revoked": (
         lambda clinic: clinic.txt(f"selector1._domainkey.{DOMAIN}", "v=DKIM1; p="),
         "warning: DKIM of Microsoft 365 is not set up: neither selector1 nor selector2 has a key",
+    ),
+    "DKIM that can't be looked up": (
+        _set(f"selector2._domainkey.{DOMAIN}", "TXT", SERVFAIL),
+        f"failed: DKIM look-up: {NO_ANSWER} TXT of selector2._domainkey.{DOMAIN}",
     ),
     "MTA-STS twice": (
         lambda clinic: clinic.txt(f"_mta-sts.{DOMAIN}", "v=STSv1; id=1", "v=STSv1; id=2"),
@@ -167,9 +172,11 @@ def test_a_fault_in_dns(clinic: Clinic, fault: str) -> None:
 
 def test_selectors_of_ones_own(clinic: Clinic) -> None:
     clinic.txt(f"scan._domainkey.{DOMAIN}", "v=DKIM1; p=MIGf")
+    clinic.txt(f"old._domainkey.{DOMAIN}", "v=DKIM1; p=")
     with clinic.tenant():
-        assert clinic.problems(selectors=("scan", "fax")) == [
-            f"failed {DOMAIN}: DKIM: fax._domainkey.{DOMAIN} has no key"
+        assert clinic.problems(selectors=("scan", "fax", "old")) == [
+            f"failed {DOMAIN}: DKIM: fax._domainkey.{DOMAIN} has no key",
+            f"failed {DOMAIN}: DKIM: old._domainkey.{DOMAIN} is revoked",
         ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from posthouse.cli.options import Config, Json, separated
-from posthouse.cli.output import cell
+from posthouse.cli.output import cell, show_document
 
 if TYPE_CHECKING:
     from posthouse.probe.doctor import Options, Step
@@ -106,12 +106,12 @@ class _JsonArray:
         self._separator = "[\n"
 
     def show(self, step: Step) -> None:
-        sys.stdout.write(self._separator + json.dumps(asdict(step), ensure_ascii=False))
+        show_document(self._separator + json.dumps(asdict(step), ensure_ascii=False))
         sys.stdout.flush()
         self._separator = ",\n"
 
     def end(self) -> None:
-        sys.stdout.write(("\n" if self._separator == ",\n" else "[") + "]\n")
+        show_document("\n]\n" if self._separator == ",\n" else "[]\n")
 
 
 def _checked_ip(text: str) -> str:

@@ -141,7 +141,8 @@ def _dmarc_policy(about: About, domain: str, records: Sequence[str]) -> Step:
             f"_dmarc.{domain} has {len(records)} DMARC records", "leave one; receivers use none of them"
         )
     tags = _tags(records[0])
-    policy = tags.get("p", "") if domain == about.subject else tags.get("sp") or tags.get("p", "")
+    own = tags.get("p", "")
+    policy = (own if domain == about.subject else tags.get("sp", own)).lower()
     if policy not in ("none", "quarantine", "reject"):
         return about.failed(f"DMARC has no valid policy: {records[0]}", "set p to none, quarantine or reject")
     return about.ok(f"DMARC: policy {policy}" + (f", of {domain}" if domain != about.subject else ""))
@@ -149,7 +150,10 @@ def _dmarc_policy(about: About, domain: str, records: Sequence[str]) -> Step:
 
 async def _microsoft_dkim_step(case: Case, about: About) -> Step:
     """One of the two is in use at a time; the other may have no key yet."""
-    found = [selector for selector in _SELECTORS if (await _dkim_step(case, about, selector)).remedy == ""]
+    try:
+        found = [selector for selector in _SELECTORS if await _dkim_key(case, about.subject, selector)]
+    except DnsTemporary as error:
+        return about.failed(f"DKIM look-up: {error}", _LATER)
     if found:
         return about.ok(f"DKIM of Microsoft 365: {' and '.join(found)}")
     return about.warning(
@@ -161,16 +165,22 @@ async def _microsoft_dkim_step(case: Case, about: About) -> Step:
 async def _dkim_step(case: Case, about: About, selector: str) -> Step:
     name = f"{selector}._domainkey.{about.subject}"
     try:
-        keys = [tags["p"] for text in await case.resolver.texts(name) if "p" in (tags := _tags(text))]
-    except NoSuchDomain:
-        keys = []
+        key = await _dkim_key(case, about.subject, selector)
     except DnsTemporary as error:
         return about.failed(f"DKIM look-up: {error}", _LATER)
-    if not keys:
-        return about.failed(f"DKIM: {name} has no key", "publish it, or sign with another selector")
-    if not keys[0]:
-        return about.failed(f"DKIM: the key of {name} is revoked", "sign with another selector")
-    return about.ok(f"DKIM: {name} has a key")
+    if key:
+        return about.ok(f"DKIM: {name} has a key")
+    what = "has no key" if key is None else "is revoked"
+    return about.failed(f"DKIM: {name} {what}", "publish its key, or sign with another selector")
+
+
+async def _dkim_key(case: Case, domain: str, selector: str) -> str | None:
+    """An empty key is a revoked one (RFC 6376 3.6.1); None where there is none."""
+    try:
+        records = await case.resolver.texts(f"{selector}._domainkey.{domain}")
+    except NoSuchDomain:
+        return None
+    return next((tags["p"] for record in records if "p" in (tags := _tags(record))), None)
 
 
 async def _mta_sts_step(case: Case, about: About, hosts: Sequence[str]) -> Step:
