@@ -82,7 +82,15 @@ def test_a_reply_is_found_where_it_stands(text: str, expected: list[str] | None)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hello", "Received: from a by b id 15.20.7135.17", "size 550 bytes at 10.5.7.1", "1550 5.7.1x", "12:30:45"],
+    [
+        "",
+        "hello",
+        "Received: from a by b id 15.20.7135.17",
+        "size 550 bytes at 10.5.7.1",
+        "SPF and a virus",
+        "1550 5.7.1x",
+        "12:30:45",
+    ],
 )
 def test_other_numbers_are_no_replies(text: str) -> None:
     assert explain(text) == ()
@@ -167,6 +175,7 @@ MIME = (
     "\n--b\n",
     "Content-Type: message/delivery-status\n\n",
     "Content-Transfer-Encoding: base64\n",
+    "Content-Transfer-Encoding: quoted-printable\n",
     "Action: failed\n",
 )
 FIELDS = ("Content-Type: multipart/report; boundary=b\n\n", "Diagnostic-Code: ", "Status: ", "no such user", "\x1b")

@@ -1,6 +1,7 @@
 """What is known: complete, reachable, and all that the documentation of others and our own source say."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,11 @@ NAMED_BY_REASON = {"x [x]:x: xx", "x", "x: x"}
 @pytest.mark.parametrize("reply", own_replies(), ids=str)
 def test_our_own_replies_have_an_entry(reply: Reply) -> None:
     assert reply.text in NAMED_BY_REASON or not best(reply).is_generic
+
+
+def test_it_names_only_commands_and_options_that_there_are() -> None:
+    reference = (Path(__file__).parents[2] / "docs" / "reference.md").read_text("utf-8")
+    advice = "\n".join(text for entry in entries() for text in (*entry.causes, *entry.remedies))
+    commands = re.findall(r"`(posthouse [a-z]+(?: (?:new|set|list|show|remove|retry))?)\b", advice)
+    options = re.findall(r"(?<![\w-])--[a-z-]+", advice)
+    assert [word for word in {*commands, *options} if not re.search(rf"{word}\b", reference)] == []

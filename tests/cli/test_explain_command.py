@@ -26,15 +26,9 @@ Diagnostic-Code: smtp; 550 5.7.68 TenantInboundAttribution; Direct Send not allo
 def test_words_as_the_shell_splits_them(posthouse: Any) -> None:
     ran = posthouse("explain", "550", "5.7.68", "TenantInboundAttribution; Direct Send not allowed")
     assert ran.status == 0
-    for expected in (
-        "550 5.7.68 TenantInboundAttribution",
-        "Means",
-        "Why",
-        "What to do",
-        "More",
-        "`reject_direct_send",
-    ):
-        assert expected in ran.out
+    assert "550 5.7.68 TenantInboundAttribution" in ran.out
+    assert "`reject_direct_send" in ran.out
+    assert [word for word in ("Means", "Why", "What to do", "More") if word not in ran.out] == []
     assert ran.err == ""
 
 

@@ -16,7 +16,6 @@ CONTENT = b"From: me@contoso.com\r\nSubject: A scan\r\n\r\nSee page 1.\r\n"
 @pytest.fixture(scope="module")
 def relay(shared_house: MakeHouse, internet: Internet) -> House:
     internet.host("refusing.test", RCPT=REFUSED)
-    internet.host("taking.test")
     internet.host("full.test", RCPT="452 4.2.2 Over quota")
     relay = shared_house(RELAY, internet.settings(retry_after=["1h"]))
     relay.apply()

@@ -125,7 +125,7 @@ def _recipient(fields: dict[str, str]) -> Iterator[Reply]:
     _, _, words = fields.get("diagnostic-code", "").partition(";")
     quoted = list(replies_in_line(words.strip()))
     for reply in quoted:
-        fits = not reply.enhanced and str(reply.code)[0] == status.enhanced[:1]
+        fits = not reply.enhanced and str(reply.code)[0] == status.enhanced[:1] and status.enhanced[1:] != ".0.0"
         yield replace(reply, enhanced=status.enhanced) if fits else reply
     if not quoted and status.enhanced:
         yield replace(status, text=words.strip()[:_TEXT_LENGTH])

@@ -16,6 +16,7 @@ from posthouse.mail.text import one_line
 
 _ADVICE: Final = 2  # causes and remedies
 _LINES: Final = 200  # of a text without codes, looked at for words
+_CLEAR: Final = 10  # letters of words that tell without a code that this is a reply
 _QUOTED: Final = 5  # replies in another one's words
 
 
@@ -62,7 +63,7 @@ def explain(text: str | bytes) -> tuple[Explanation, ...]:
     for line in () if found else islice(lines_in(text), _LINES):
         reply = Reply(0, "", line)
         entry = best(reply)
-        if entry.says:
+        if entry.said(line.lower()) >= _CLEAR:
             found.setdefault(entry, reply)
     return tuple(_explanation(entry, found[entry]) for entry in sorted(found, key=_rank))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -43,6 +43,11 @@ class Entry:
     def _is_broad(self) -> bool:
         return any(_ANY in pattern for pattern in self.enhanced)
 
+    def said(self, text: str) -> int:
+        """How many letters of a text in lower case are this entry's words; 0 where one of the phrases is missing."""
+        words = [_longest(alternatives, text) for alternatives in self.says]
+        return sum(words) if all(words) else 0
+
     def fit(self, reply: Reply, text: str) -> tuple[int, ...]:
         """How well it fits a reply, whose text comes in lower case: more is better, empty is not at all.
 
@@ -50,17 +55,18 @@ class Entry:
         a code may be missing in the reply; it is then rather one that many servers say.
         """
         exactness = max((_fit_enhanced(pattern, reply.enhanced) for pattern in self.enhanced), default=0)
+        if self.enhanced and not exactness and (reply.enhanced[1:] not in _TELLS_NOTHING or not self.says):
+            return ()
         code = max((_fit_code(pattern, reply.code) for pattern in self.codes), default=0)
-        words = [_longest(alternatives, text) for alternatives in self.says]
-        if not all(words):
+        if self.codes and not code and (reply.code or not self.says):
             return ()
-        if self.enhanced and not exactness and (reply.enhanced[1:] not in _TELLS_NOTHING or not words):
+        said = self.said(text)
+        if self.says and not said:
             return ()
-        if self.codes and not code and (reply.code or not words):
-            return ()
-        return int(exactness >= _ONE_CODE), sum(words), exactness or self._is_broad, code
+        return int(exactness >= _ONE_CODE), said, exactness or self._is_broad, code
 
 
+@lru_cache(maxsize=128)
 def best(reply: Reply) -> Entry:
     """The entry that fits best; there is one for whatever a reply says."""
     text = " ".join(reply.text.lower().split())
@@ -100,6 +106,7 @@ def _fit_code(pattern: str, code: int) -> int:
     return int(pattern[1:] == "xx" and pattern[0] == str(code)[0])
 
 
+@lru_cache(maxsize=2048)
 def _fit_enhanced(pattern: str, enhanced: str) -> int:
     """How many parts of the pattern are told exactly, and 1; 0 where it doesn't fit."""
     exactness = 1
