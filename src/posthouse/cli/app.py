@@ -18,8 +18,10 @@ from posthouse.cli import (
     headers,
     organization,
     queue,
+    run,
     send,
     serve,
+    shell,
     token,
     trace,
 )
@@ -54,6 +56,8 @@ app.command()(organization.export)
 app.command()(organization.show)
 app.add_typer(connector.app, name="connector")
 app.add_typer(domain.app, name="domain")
+app.command()(run.run)
+app.command()(shell.shell)
 app.command()(send.send)
 app.command()(headers.headers)
 app.command()(explain.explain)

@@ -92,6 +92,8 @@ def number(text: str) -> int | float | None:
     else:
         found = int(decimal)
     found *= _MULTIPLIERS[unit.lower()] if unit else 1
+    if isinstance(found, int) and found >= 1 << 63:
+        found = float(found)
     return -found if sign == "-" else found
 
 

@@ -27,7 +27,7 @@ _STANDARD = {
     "y": "MMMM yyyy",
     "Y": "MMMM yyyy",
 }
-_TOKEN = re.compile(r"(d+|f+|F+|g+|h+|H+|K|m+|M+|s+|t+|y+|z+)|'([^']*)'|\"([^\"]*)\"|\\(.)|%(?=.)|(.)", re.DOTALL)
+_TOKEN = re.compile(r"(d+|f+|\.?F+|g+|h+|H+|K|m+|M+|s+|t+|y+|z+)|'([^']*)'|\"([^\"]*)\"|\\(.)|%(?=.)|(.)", re.DOTALL)
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January",
@@ -66,11 +66,11 @@ def _written(date: datetime, match: re.Match[str]) -> str:
 
 
 def _field(date: datetime, token: str) -> str:
-    letter, width = token[0], len(token)
+    letter, width = token[-1], len(token)
     if letter in "dM":
         return _day_or_month(date, letter, width)
     if letter in "fF":
-        return _fraction(date, letter, width)
+        return _fraction(date, token)
     if letter in "Kz":
         return _zone(date, letter, width)
     if letter == "y":
@@ -90,9 +90,12 @@ def _day_or_month(date: datetime, letter: str, width: int) -> str:
     return name if width >= _LONG else name[:_SHORT]
 
 
-def _fraction(date: datetime, letter: str, width: int) -> str:
+def _fraction(date: datetime, token: str) -> str:
+    """`F` leaves out zeros, and a dot before it when nothing is left."""
+    point, width = token.startswith("."), len(token.lstrip("."))
     digits = f"{date.microsecond:06d}".ljust(width, "0")[: min(width, _MICROSECOND_DIGITS + 1)]
-    return digits if letter == "f" else digits.rstrip("0")
+    digits = digits if token[-1] == "f" else digits.rstrip("0")
+    return "." + digits if point and digits else digits
 
 
 def _zone(date: datetime, letter: str, width: int) -> str:

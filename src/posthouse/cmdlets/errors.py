@@ -31,6 +31,7 @@ class PSError(Exception):
         self.stop = stop
         self.command = ""
         self.place: Place | None = None
+        self.silent = False
 
 
 class Place:

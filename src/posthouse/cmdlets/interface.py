@@ -22,11 +22,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from posthouse.cmdlets.conversion import ANY, SWITCH, PSType
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.values import Value
+
+if TYPE_CHECKING:
+    from posthouse.cmdlets.registry import Registry
 
 Service = TypeVar("Service")
 Stream = Literal["output", "host", "warning", "verbose", "error"]
@@ -183,7 +186,7 @@ class Context(Protocol):
     def services(self) -> Services: ...
 
     @property
-    def library(self) -> Library: ...
+    def registry(self) -> Registry: ...
 
     def service(self, kind: type[Service]) -> Service:
         """The service of that type. A `LookupError` if nobody gave one: a mistake of ours, not the script's."""
@@ -199,6 +202,10 @@ class Context(Protocol):
 
     def error(self, error: PSError) -> None:
         """Report an error and go on with the same object. Raising it ends the object instead."""
+        ...
+
+    def operate(self, operator: str, left: Value, right: Value) -> Value:
+        """What an operator of the language gives: `-eq`, `-like`, …"""
         ...
 
     def charge(self, size: int) -> None:

@@ -1,0 +1,78 @@
+"""`posthouse run`: a PowerShell script."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posthouse.cli.options import Config, administration
+
+if TYPE_CHECKING:
+    from posthouse.cmdlets.session import Session
+
+_STDIN = "-"
+_ENOUGH = 1 << 21  # bytes; more than any script that is taken
+_FAILED = 1
+
+AllowFile = Annotated[
+    list[Path] | None,
+    typer.Option("--allow-file", metavar="FILE", help="A file that may be read and written, such as a PFX or a CSV."),
+]
+
+
+def run(
+    script: Annotated[str, typer.Argument(metavar="SCRIPT", help="A PowerShell script; - is standard input.")],
+    allow_file: AllowFile = None,
+    config: Config = None,
+) -> int:
+    """Run a PowerShell script of Exchange cmdlets. It is checked as a whole before any of it runs."""
+    from posthouse.cmdlets.errors import ScriptRefused
+    from posthouse.cmdlets.library import LIBRARY
+    from posthouse.cmdlets.limits import LimitReached
+    from posthouse.cmdlets.powershell import prepare
+    from posthouse.cmdlets.registry import Registry
+
+    folder = None if script == _STDIN else Path(script).parent
+    try:
+        prepared = prepare(_read(script), "stdin" if script == _STDIN else script, Registry(LIBRARY))
+        with session(config, allow_file or [], folder) as opened:
+            return opened.run(prepared)
+    except (ScriptRefused, LimitReached) as error:
+        sys.stderr.write(f"posthouse: {error}\n")
+        return _FAILED
+
+
+@contextmanager
+def session(config: Path | None, allowed: list[Path], folder: Path | None) -> Iterator[Session]:
+    """A session on the store of these settings; `folder` is the script's own."""
+    from posthouse.cli.terminal import Terminal
+    from posthouse.cmdlets.files import AllowedFiles
+    from posthouse.cmdlets.interface import Services
+    from posthouse.cmdlets.library import LIBRARY
+    from posthouse.cmdlets.registry import Registry
+    from posthouse.cmdlets.session import Session
+
+    with administration(config) as admin:
+        services = Services(Terminal(), AllowedFiles(allowed, folder), lambda: datetime.now().astimezone(), (admin,))
+        opened = Session(Registry(LIBRARY), services)
+        if folder:
+            opened.set("PSScriptRoot", str(folder.resolve()))
+        yield opened
+
+
+def _read(script: str) -> str:
+    try:
+        if script == _STDIN:
+            return sys.stdin.buffer.read(_ENOUGH).decode("utf-8-sig")
+        with Path(script).open("rb") as opened:
+            return opened.read(_ENOUGH).decode("utf-8-sig")
+    except OSError as error:
+        raise typer.BadParameter(f"{script}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{script}: not UTF-8; save it as UTF-8") from None

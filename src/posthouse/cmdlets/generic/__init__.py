@@ -1,0 +1,11 @@
+"""The cmdlets that know nothing of mail: pipelines, formats, dates, files that were allowed."""
+
+from posthouse.cmdlets.generic.data import DATA
+from posthouse.cmdlets.generic.formats import FORMATS
+from posthouse.cmdlets.generic.hosting import HOSTING
+from posthouse.cmdlets.generic.objects import OBJECTS
+from posthouse.cmdlets.interface import Library
+
+GENERIC = Library(cmdlets=(*OBJECTS, *FORMATS, *DATA, *HOSTING))
+
+__all__ = ["GENERIC"]

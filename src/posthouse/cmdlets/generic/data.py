@@ -1,0 +1,228 @@
+"""JSON and CSV, and the few files that a script may touch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from posthouse.cmdlets.conversion import INT, STRING, SWITCH
+from posthouse.cmdlets.dates import format_date
+from posthouse.cmdlets.errors import PSError
+from posthouse.cmdlets.generic.objects import INPUT, pipeline
+from posthouse.cmdlets.generic.properties import properties_of
+from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter
+from posthouse.cmdlets.text import to_text
+from posthouse.cmdlets.values import CUSTOM_OBJECT, Hashtable, PSObject, Value, items
+
+_DEEPEST = 100
+
+
+def convert_to_json(context: Context, bound: Bound) -> Iterator[Value]:
+    """One text for the whole pipeline: an object alone is itself, several are an array."""
+    depth = bound.get("Depth", 2)
+    if not 1 <= depth <= _DEEPEST:
+        raise PSError(f"The depth must be from 1 to {_DEEPEST}.", category="InvalidArgument", error_id="Depth")
+    values = list(pipeline(bound))
+    data = [_plain(value, depth) for value in values]
+    whole: Any = data[0] if len(data) == 1 and not bound.get("AsArray") else data
+    if "InputObject" in bound and isinstance(bound["InputObject"], list):
+        whole = data
+    compact = bool(bound.get("Compress"))
+    text = json.dumps(
+        whole, ensure_ascii=False, indent=None if compact else 2, separators=(",", ":") if compact else (",", ": ")
+    )
+    context.charge(len(text))
+    yield text
+
+
+def _plain(value: Value, depth: int) -> Any:
+    """A value as JSON's own. What is deeper than `depth` is text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, datetime):
+        return (
+            format_date(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK").replace(".", ".")
+            if value.microsecond
+            else _second(value)
+        )
+    if isinstance(value, timedelta):
+        return to_text(value)
+    if depth < 0:
+        return to_text(value)
+    if isinstance(value, list | bytes):
+        return [_plain(part, depth - 1) for part in value]
+    if isinstance(value, Hashtable | PSObject):
+        return {to_text(name): _plain(part, depth - 1) for name, part in properties_of(value).items()}
+    return to_text(value)
+
+
+def _second(value: datetime) -> str:
+    return format_date(value, "yyyy-MM-ddTHH:mm:ssK")
+
+
+def convert_from_json(context: Context, bound: Bound) -> Iterator[Value]:
+    text = "\n".join(to_text(part) for part in pipeline(bound))
+    context.charge(len(text))
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise PSError(f"Conversion from JSON failed with error: {why}", error_id="JsonError") from None
+    yield from items(_object(value))
+
+
+def _object(value: Any) -> Value:
+    if isinstance(value, dict):
+        return PSObject.of(CUSTOM_OBJECT, {name: _object(part) for name, part in value.items()})
+    return [_object(part) for part in value] if isinstance(value, list) else value
+
+
+def convert_to_csv(context: Context, bound: Bound) -> Iterator[Value]:
+    text = _csv(context, bound)
+    yield from text.splitlines()
+
+
+def _csv(context: Context, bound: Bound) -> str:
+    """Every field in quotes, the columns those of the first object."""
+    delimiter = bound.get("Delimiter", ",")
+    if len(delimiter) != 1:
+        raise PSError("The delimiter must be one character.", category="InvalidArgument", error_id="Delimiter")
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    names: list[Value] = []
+    for item in pipeline(bound):
+        if not names:
+            names = list(properties_of(item)) or ["Length"]
+            if not bound.get("NoHeader"):
+                writer.writerow(names)
+        properties = properties_of(item) or {"Length": len(to_text(item))}
+        row = [_field(properties.get(name)) for name in names]
+        context.charge(sum(map(len, row)))
+        writer.writerow(row)
+    return written.getvalue()
+
+
+def _field(value: Value) -> str:
+    """A list is its type's name in PowerShell, which helps nobody: here its elements, as -join ' ' gives them."""
+    return format_date(value) if isinstance(value, datetime) else to_text(value)
+
+
+def export_csv(context: Context, bound: Bound) -> Iterator[Value]:
+    path = bound["Path"]
+    text = _csv(context, bound)
+    if context.should_process(path):
+        context.services.files.write(path, text.encode(), append=bool(bound.get("Append")))
+    yield from ()
+
+
+def convert_from_csv(context: Context, bound: Bound) -> Iterator[Value]:
+    text = "\n".join(to_text(part) for part in pipeline(bound))
+    context.charge(len(text))
+    yield from _rows(text, bound.get("Delimiter", ","))
+
+
+def import_csv(context: Context, bound: Bound) -> Iterator[Value]:
+    yield from _rows(_text(context, bound["Path"]), bound.get("Delimiter", ","))
+
+
+def _rows(text: str, delimiter: str) -> Iterable[Value]:
+    try:
+        for row in csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True):
+            yield PSObject.of(CUSTOM_OBJECT, {name: value for name, value in row.items() if name is not None})
+    except (csv.Error, TypeError) as error:
+        raise PSError(f"The text is not CSV: {error}.", category="InvalidData", error_id="Csv") from None
+
+
+def get_content(context: Context, bound: Bound) -> Iterator[Value]:
+    """-Encoding Byte (or -AsByteStream) gives bytes, -Raw one text, else a text for each line."""
+    if bound.get("Encoding", "").lower() == "byte" or bound.get("AsByteStream"):
+        content = context.services.files.read(bound["Path"])
+        context.charge(len(content))
+        yield from content
+        return
+    text = _text(context, bound["Path"])
+    yield from [text] if bound.get("Raw") else text.splitlines()
+
+
+def _text(context: Context, path: str) -> str:
+    content = context.services.files.read(path)
+    context.charge(len(content))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise PSError(f"'{path}' is not UTF-8 text.", category="InvalidData", error_id="Encoding") from None
+
+
+_PATH = Parameter(name="Path", type=STRING, aliases=("LiteralPath", "FilePath"), position=0, mandatory=True)
+_DELIMITER = Parameter(name="Delimiter", type=STRING)
+_TYPE = Parameter(name="NoTypeInformation", type=SWITCH, aliases=("NTI",), help="Taken: it is never written.")
+_ENCODING = Parameter(name="Encoding", type=STRING, help="Text is UTF-8.")
+DATA = (
+    Cmdlet(
+        "ConvertTo-Json",
+        (
+            Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True),
+            Parameter(name="Depth", type=INT),
+            Parameter(name="Compress", type=SWITCH),
+            Parameter(name="AsArray", type=SWITCH),
+        ),
+        convert_to_json,
+        synopsis="Gives objects as JSON.",
+        whole=True,
+    ),
+    Cmdlet(
+        "ConvertFrom-Json",
+        (Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True),),
+        convert_from_json,
+        synopsis="Makes objects of JSON.",
+        whole=True,
+    ),
+    Cmdlet(
+        "ConvertTo-Csv",
+        (INPUT, _DELIMITER, _TYPE, Parameter(name="NoHeader", type=SWITCH)),
+        convert_to_csv,
+        synopsis="Gives objects as CSV.",
+        whole=True,
+    ),
+    Cmdlet(
+        "ConvertFrom-Csv",
+        (Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True), _DELIMITER),
+        convert_from_csv,
+        synopsis="Makes objects of CSV.",
+        whole=True,
+    ),
+    Cmdlet(
+        "Export-Csv",
+        (
+            _PATH,
+            INPUT,
+            _DELIMITER,
+            _TYPE,
+            _ENCODING,
+            Parameter(name="Append", type=SWITCH),
+            Parameter(name="Force", type=SWITCH, help="Taken: a file that is allowed is overwritten."),
+        ),
+        export_csv,
+        synopsis="Writes objects as CSV to a file that was allowed.",
+        whole=True,
+        should_process=True,
+    ),
+    Cmdlet("Import-Csv", (_PATH, _DELIMITER, _ENCODING), import_csv, synopsis="Reads a CSV file that was allowed."),
+    Cmdlet(
+        "Get-Content",
+        (
+            _PATH,
+            _ENCODING,
+            Parameter(name="Raw", type=SWITCH),
+            Parameter(name="AsByteStream", type=SWITCH),
+            Parameter(name="ReadCount", type=INT, help="Taken: all is read at once."),
+        ),
+        get_content,
+        aliases=("gc", "cat", "type"),
+        synopsis="Reads a file that was allowed, or that is in the script's own folder.",
+    ),
+)

@@ -1,0 +1,8 @@
+"""All cmdlets that a script may call. A family of cmdlets adds its own `Library` here."""
+
+from __future__ import annotations
+
+from posthouse.cmdlets.generic import GENERIC
+from posthouse.cmdlets.interface import Library
+
+LIBRARY: Library = GENERIC

@@ -1,0 +1,69 @@
+"""Error records: what `$_` is in a catch block, and what is printed (about_Throw, about_Try_Catch_Finally)."""
+
+from __future__ import annotations
+
+from posthouse.cmdlets.errors import PSError
+from posthouse.cmdlets.text import to_text
+from posthouse.cmdlets.values import PSObject, Value
+
+_RECORD = "System.Management.Automation.ErrorRecord"
+
+
+def error_record(error: PSError) -> PSObject:
+    exception = PSObject.of(error.exception, {"Message": error.message, "InnerException": None}, error.message)
+    place = error.place
+    invocation = {
+        "MyCommand": error.command,
+        "ScriptLineNumber": place.line if place else 0,
+        "OffsetInLine": place.column if place else 0,
+        "Line": place.text if place else "",
+        "PositionMessage": _position(error),
+    }
+    return PSObject.of(
+        _RECORD,
+        {
+            "Exception": exception,
+            "TargetObject": error.target,
+            "CategoryInfo": _category(error),
+            "FullyQualifiedErrorId": error.error_id,
+            "InvocationInfo": PSObject.of("System.Management.Automation.InvocationInfo", invocation),
+        },
+        error.message,
+    )
+
+
+def thrown(value: Value) -> PSError:
+    """What `throw` raises: a text, or an error record that was caught before."""
+    if isinstance(value, PSObject) and value.type_name == _RECORD:
+        return PSError(
+            to_text(value),
+            error_id=to_text(value.properties["FullyQualifiedErrorId"]),
+            exception=value.properties["Exception"].type_name,
+            stop=True,
+        )
+    text = to_text(value) if value is not None else "ScriptHalted"
+    return PSError(text, category="OperationStopped", error_id=text, target=value, stop=True)
+
+
+def error_text(error: PSError) -> str:
+    """As Windows PowerShell prints an error: the message, where, its category and id."""
+    before = f"{error.command} : " if error.command else ""
+    return (
+        f"{before}{error.message}\n{_position(error)}"
+        f"    + CategoryInfo          : {_category(error)}\n"
+        f"    + FullyQualifiedErrorId : {error.error_id}\n \n"
+    )
+
+
+def _position(error: PSError) -> str:
+    place = error.place
+    if place is None:
+        return ""
+    mark = " " * (place.column - 1) + "~" * place.length
+    return f"At {place.file}:{place.line} char:{place.column}\n+ {place.text}\n+ {mark}\n"
+
+
+def _category(error: PSError) -> str:
+    target = to_text(error.target)
+    kind = error.exception.rpartition(".")[2]
+    return f"{error.category}: ({target}:{'String' if target else ''}) [{error.command}], {kind}"

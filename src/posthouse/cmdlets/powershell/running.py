@@ -1,0 +1,116 @@
+"""A cmdlet that is running: what it sees, and what its common parameters and the preferences make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from posthouse.cmdlets.binding import COMMON, SHOULD_PROCESS
+from posthouse.cmdlets.errors import PSError
+from posthouse.cmdlets.interface import Cmdlet, Service, Services
+from posthouse.cmdlets.operators import Operators
+from posthouse.cmdlets.registry import Registry
+from posthouse.cmdlets.text import to_text
+from posthouse.cmdlets.values import Value
+
+_COMMON_NAMES = frozenset(parameter.name for parameter in COMMON + SHOULD_PROCESS)
+_QUIET = ("silentlycontinue", "ignore")
+_ANSWERS = '[Y] Yes  [A] Yes to All  [N] No  [L] No to All  [?] Help (default is "Y"): '
+_HELP = "Y - Continue with this one. A - With all. N - Skip this one. L - Skip all."
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What the common parameters say, else the preference variables (about_Preference_Variables)."""
+
+    error: str
+    warning: str
+    verbose: bool
+    what_if: bool
+    confirm: bool
+
+    @classmethod
+    def of(cls, cmdlet: Cmdlet, given: Mapping[str, Value], variable: Callable[[str], Value]) -> Preferences:
+        asks = cmdlet.confirm and to_text(variable("ConfirmPreference")).lower() != "none"
+        return cls(
+            error=(given.get("ErrorAction") or to_text(variable("ErrorActionPreference")) or "Continue").lower(),
+            warning=(given.get("WarningAction") or to_text(variable("WarningPreference")) or "Continue").lower(),
+            verbose=given.get("Verbose", to_text(variable("VerbosePreference")).lower() == "continue"),
+            what_if=given.get("WhatIf", bool(variable("WhatIfPreference"))),
+            confirm=given.get("Confirm", asks),
+        )
+
+
+def without_common(values: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if name not in _COMMON_NAMES}
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """The context of one call (`interface.Context`). `report` shows an error."""
+
+    cmdlet: Cmdlet
+    services: Services
+    registry: Registry
+    operators: Operators
+    preferences: Preferences
+    report: Callable[[PSError], None]
+    answered: bool | None = None
+
+    def service(self, kind: type[Service]) -> Service:
+        for one in self.services.others:
+            if isinstance(one, kind):
+                return one
+        raise LookupError(f"{self.cmdlet.name} needs a {kind.__name__}, and nobody gave one")
+
+    def should_process(self, target: str, action: str = "") -> bool:
+        operation = f'Performing the operation "{action or self.cmdlet.name}" on target "{target}".'
+        if self.preferences.what_if:
+            self.services.host.write("host", f"What if: {operation}\n")
+            return False
+        if not self.preferences.confirm:
+            self.verbose(operation)
+            return True
+        return self._confirmed(operation)
+
+    def _confirmed(self, operation: str) -> bool:
+        if self.answered is not None:
+            return self.answered
+        host = self.services.host
+        if not host.interactive:
+            text = f"{self.cmdlet.name} asks for a confirmation, and nobody is there to answer; add -Confirm:$false."
+            raise PSError(text, error_id="InvalidOperation", stop=self.preferences.error == "stop")
+        host.write("host", f"\nConfirm\nAre you sure you want to perform this action?\n{operation}\n")
+        while True:
+            answer = host.ask(_ANSWERS).strip().lower()[:1] or "y"
+            if answer in "al":
+                self.answered = answer == "a"
+            if answer in "yanl":
+                return answer in "ya"
+            host.write("host", _HELP + "\n")
+
+    def warning(self, text: str) -> None:
+        if self.preferences.warning == "stop":
+            raise PSError(text, error_id="ActionPreferenceStop", stop=True)
+        if self.preferences.warning not in _QUIET:
+            self.services.host.write("warning", f"WARNING: {text}\n")
+
+    def verbose(self, text: str) -> None:
+        if self.preferences.verbose:
+            self.services.host.write("verbose", f"VERBOSE: {text}\n")
+
+    def error(self, error: PSError) -> None:
+        """Show it and go on, as the preference says; `Stop` raises it."""
+        error.command = error.command or self.cmdlet.name
+        if self.preferences.error == "stop":
+            error.stop = True
+        if error.stop:
+            raise error
+        error.silent = self.preferences.error in _QUIET
+        self.report(error)
+
+    def operate(self, operator: str, left: Value, right: Value) -> Value:
+        return self.operators.binary(operator, left, right)
+
+    def charge(self, size: int) -> None:
+        self.operators.budget.charge(size)
