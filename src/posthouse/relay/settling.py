@@ -88,6 +88,8 @@ class Settler:
     def _reports(self, held: OpenLease, settled: Sequence[Outcome], now: float) -> dict[DsnKind, tuple[Outcome, ...]]:
         """The outcomes that the sender is to be told of."""
         message = held.lease.message
+        if _is_expected(message, settled):
+            return {}
         is_late = self._in_force().schedule.is_late(received_at=message.received_at, now=now)
         reports: dict[DsnKind, tuple[Outcome, ...]] = {}
         for kind in DsnKind:
@@ -166,6 +168,12 @@ class Settler:
                     seconds=round(now - message.received_at, 3),
                     reply=str(matching[0].reply),
                 )
+
+
+def _is_expected(message: Message, settled: Sequence[Outcome]) -> bool:
+    """All is delivered, and nobody has asked to be told: what most settlements are."""
+    recipients = message.envelope.recipients
+    return all(one.status is Status.DELIVERED and not recipients[one.recipient].notify for one in settled)
 
 
 def _head(message: Message) -> bytes:
