@@ -12,6 +12,4 @@ Attribute = Callable[[Organization, Peer, str], Attribution]
 @pytest.fixture
 def attributed() -> Attribute:
     """Attribution in one step, as a session does it in two."""
-    return lambda organization, peer, reverse_path: attribute(
-        organization, candidates(organization, peer), reverse_path
-    )
+    return lambda organization, peer, reverse_path: attribute(candidates(organization, peer), reverse_path)

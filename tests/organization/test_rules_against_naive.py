@@ -272,7 +272,7 @@ class Naive:
 def test_attribution_and_policy_are_what_the_rules_say(organization: Organization) -> None:
     naive = Naive(organization)
     for peer, reverse_path in product(PEERS, REVERSE_PATHS):
-        attribution = attribute(organization, candidates(organization, peer), reverse_path)
+        attribution = attribute(candidates(organization, peer), reverse_path)
         assert (attribution.connector, attribution.proof) == naive.attribute(peer, reverse_path)
         mail = check_mail(organization, peer, attribution, reverse_path)
         assert (mail and mail.enhanced) == naive.mail(peer, reverse_path)
@@ -295,9 +295,9 @@ def test_routes_are_what_the_rules_say(organization: Organization) -> None:
 def test_matching_a_connector_never_gives_less_than_matching_none(
     organization: Organization, peer: Peer, reverse_path: str
 ) -> None:
-    matched = attribute(organization, candidates(organization, peer), reverse_path)
+    matched = attribute(candidates(organization, peer), reverse_path)
     stranger = Peer("198.51.100.1")
-    unmatched = attribute(organization, candidates(organization, stranger), reverse_path)
+    unmatched = attribute(candidates(organization, stranger), reverse_path)
     if unmatched.connector is None:
         for forward_path in FORWARD_PATHS:
             if check_rcpt(organization, stranger, unmatched, reverse_path, forward_path) is None:
@@ -309,7 +309,7 @@ def test_matching_a_connector_never_gives_less_than_matching_none(
 def test_every_decision_has_reasons_of_one_line(
     organization: Organization, peer: Peer, reverse_path: str, forward_path: str
 ) -> None:
-    attribution = attribute(organization, candidates(organization, peer), reverse_path)
+    attribution = attribute(candidates(organization, peer), reverse_path)
     reasons = (*attribution.reasons, route(organization, forward_path).reason)
     assert len(reasons) >= 2
     assert all(reason.isprintable() for reason in reasons)

@@ -307,7 +307,7 @@ def test_a_login_in_plain_is_forgotten_with_the_handshake(desk: Desk, tls_contex
         client.connection.data_received(flight)
         writes, client.wire.writes = client.wire.writes, []
         tls.receive(b"".join(writes))
-    assert client.connection.session._peer().login is None
+    assert client.connection.session._proven().login is None
 
 
 def test_the_end_of_a_session_under_tls_is_said(tls_client: TlsClient) -> None:

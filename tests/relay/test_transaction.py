@@ -20,7 +20,7 @@ EIGHT_BIT = "Subject: plain\r\n\r\nGrüße\r\n".encode()
 
 def taken(content: bytes, mail: MailFrom, *recipients: str) -> NewMessage:
     organization = Organization()
-    attribution = attribute(organization, candidates(organization, Peer("192.0.2.1")), mail.reverse_path)
+    attribution = attribute(candidates(organization, Peer("192.0.2.1")), mail.reverse_path)
     transaction = Transaction("0" * 25, mail, organization, attribution, hostname="relay.test", spool=NO_SPOOL)
     transaction.recipients.extend(map(Recipient, recipients))
     for start in range(0, len(content), 7):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -30,10 +30,10 @@ class MemoryContent:
     """Content held in memory as the pieces it came in, never joined."""
 
     parts: tuple[bytes, ...]
+    size: int = field(init=False, compare=False)
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.parts))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(map(len, self.parts)))
 
     @property
     def in_memory(self) -> bool:

@@ -8,8 +8,10 @@ from posthouse.mail.content import Content
 from posthouse.mail.envelope import Envelope
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as ASCII, no i, l, o, u
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _RANDOM_BITS = 77
 _ID_LENGTH = 25
+_SHIFTS = range(5 * (_ID_LENGTH - 3), -1, -10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def message_id(milliseconds: int, randomness: int) -> str:
     Sorts by time. `randomness` is any integer; its low 77 bits are used.
     """
     value = (milliseconds & ((1 << 48) - 1)) << _RANDOM_BITS | randomness & ((1 << _RANDOM_BITS) - 1)
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(5 * (_ID_LENGTH - 1), -1, -5))
+    pairs = [_PAIRS[value >> shift & 1023] for shift in _SHIFTS]
+    return _ALPHABET[value >> 5 * (_ID_LENGTH - 1)] + "".join(pairs)
 
 
 def received_time(message_id: str) -> float:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+
+
+class _Encoded:
+    """Room for the bytes of a reply, since most are constants that are sent again and again."""
+
+    __slots__ = ("_wire",)
+    _wire: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(_Encoded):
     """An SMTP reply (RFC 5321 4.2) with its enhanced status code (RFC 3463).
 
     `enhanced` is like `5.7.64`, or empty where RFC 2034 4 wants none (banner, HELO, EHLO, 354).
@@ -35,13 +41,16 @@ class Reply:
 
     def encode(self) -> bytes:
         """The bytes for the wire. Each line of a multi-line reply carries the enhanced code (RFC 2034 4)."""
-        return _encode(self)
+        try:
+            return self._wire
+        except AttributeError:
+            object.__setattr__(self, "_wire", _encode(self))
+            return self._wire
 
     def __str__(self) -> str:
         return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
 
 
-@lru_cache(maxsize=256)
 def _encode(reply: Reply) -> bytes:
     prefix = f"{reply.enhanced} " if reply.enhanced else ""
     lines = reply.text.split("\n")

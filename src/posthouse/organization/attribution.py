@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cached_property
 
 from posthouse.mail import domain_of
 from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, patterns_of
 from posthouse.organization.index import Sender
+from posthouse.organization.memo import Memo
 from posthouse.organization.model import InboundConnector, Organization
 from posthouse.organization.networks import parse_client
 
+_REVERSE_PATHS_REMEMBERED = 16
+"""For each client: few, since a stranger chooses them."""
 MISSES_TOLD = 20
 """So many connectors that didn't match are gone through one by one; the rest are counted."""
 
@@ -44,7 +48,7 @@ class Candidate:
     prefix: int = -1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """Best first, but for the reverse-path: most specific network, then Name."""
 
@@ -52,11 +56,16 @@ class Candidates:
     peer: Peer
     found: tuple[Candidate, ...]
 
+    @cached_property
+    def attributions(self) -> Memo[str, Attribution]:
+        """Those made so far, by reverse-path."""
+        return Memo(_REVERSE_PATHS_REMEMBERED)
+
     def __bool__(self) -> bool:
         return bool(self.found)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Attribution:
     """The connector that a transaction belongs to, and by which proof; None and None where none matched."""
 
@@ -74,7 +83,7 @@ class Attribution:
     def proof(self) -> Proof | None:
         return self.chosen.proof if self.chosen else None
 
-    @property
+    @cached_property
     def reasons(self) -> tuple[str, ...]:
         """A sentence for each connector that was looked at: why it was chosen, passed over or never matched."""
         return _reasons(self)
@@ -82,16 +91,20 @@ class Attribution:
 
 def candidates(organization: Organization, peer: Peer) -> Candidates:
     """The connectors that the client proves: by its login; else by certificate; else by address."""
-    found = _by_login(organization, peer)
-    if not found:
-        networks = _networks_of(organization, peer)
-        found = _by_certificate(organization, peer, networks) or _by_address(networks)
-        found.sort(key=lambda candidate: (-candidate.prefix, candidate.sender.connector.name.casefold()))
-    return Candidates(organization, peer, tuple(found))
+    known = organization.candidates_by_peer
+    found = known.get(peer)
+    if found is None:
+        found = known.remember(peer, Candidates(organization, peer, tuple(_found(organization, peer))))
+    return found
 
 
-def attribute(organization: Organization, candidates: Candidates, reverse_path: str) -> Attribution:
+def attribute(candidates: Candidates, reverse_path: str) -> Attribution:
     """Of the candidates the first that admits the reverse-path, else the first."""
+    known = candidates.attributions
+    return known.get(reverse_path) or known.remember(reverse_path, _attribution(candidates, reverse_path))
+
+
+def _attribution(candidates: Candidates, reverse_path: str) -> Attribution:
     domain = domain_of(reverse_path)
     for candidate in candidates.found:
         if candidate.sender.admits(reverse_path, domain):
@@ -107,6 +120,15 @@ def certificate_senders(organization: Organization, certificate: CertificateVerd
         return []
     patterns = dict.fromkeys(pattern for name in certificate.names for pattern in patterns_of(name))
     return [sender for pattern in patterns for sender in by_pattern.get(pattern, ())]
+
+
+def _found(organization: Organization, peer: Peer) -> list[Candidate]:
+    found = _by_login(organization, peer)
+    if not found:
+        networks = _networks_of(organization, peer)
+        found = _by_certificate(organization, peer, networks) or _by_address(networks)
+        found.sort(key=lambda candidate: (-candidate.prefix, candidate.sender.connector.name.casefold()))
+    return found
 
 
 def _by_login(organization: Organization, peer: Peer) -> list[Candidate]:

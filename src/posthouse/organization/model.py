@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from posthouse.organization.connectors import AcceptedDomain, Credential, InboundConnector, OutboundConnector
 from posthouse.organization.index import InboundIndex, OutboundIndex
+from posthouse.organization.memo import Memo
+
+if TYPE_CHECKING:
+    from posthouse.organization.attribution import Candidates, Peer
+    from posthouse.organization.routing import Route
+
+REMEMBERED = 1024
+"""Clients, and forward-paths, whose look-ups a snapshot keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,16 @@ class Organization:
     @cached_property
     def outbound_index(self) -> OutboundIndex:
         return OutboundIndex(self.domain_names, self.outbound)
+
+    @cached_property
+    def candidates_by_peer(self) -> Memo[Peer, Candidates]:
+        """What `candidates` has found so far."""
+        return Memo(REMEMBERED)
+
+    @cached_property
+    def routes(self) -> Memo[str, Route]:
+        """What `route` has found so far, by forward-path."""
+        return Memo(REMEMBERED)
 
     @property
     def has_logins(self) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from posthouse.mail.address import parse_address
 from posthouse.organization.index import Exit
 from posthouse.organization.model import Organization, OutboundConnector
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Route:
     """The way that one recipient goes; without a connector there is none."""
 
@@ -21,12 +22,12 @@ class Route:
     def connector(self) -> OutboundConnector | None:
         return self.exit.connector if self.exit else None
 
-    @property
+    @cached_property
     def has_mailbox(self) -> bool:
         """False where a `mailbox` connector's Mailboxes don't list the recipient."""
         return self.exit is None or self.exit.holds(str(parse_address(self.forward_path)).lower())
 
-    @property
+    @cached_property
     def reason(self) -> str:
         """A sentence: why this way, or why there is none."""
         return _reason(self)
@@ -37,6 +38,11 @@ def route(organization: Organization, forward_path: str) -> Route:
 
     Its domain itself, then AllAcceptedDomains, then `*.` over most labels, then `*`; among equals the first by Name.
     """
+    known = organization.routes
+    return known.get(forward_path) or known.remember(forward_path, _route(organization, forward_path))
+
+
+def _route(organization: Organization, forward_path: str) -> Route:
     domain = parse_address(forward_path).domain
     return Route(organization, forward_path, organization.outbound_index.table.find(domain))
 

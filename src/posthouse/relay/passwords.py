@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from posthouse.relay import processor
+
 _THREADS = 2  # each check takes its argon2 memory
 _REMEMBERED = 1024
 _REMEMBER_SECONDS = 300.0
@@ -22,7 +24,7 @@ class Passwords:
     """Remembers what it verified for five minutes, as a keyed digest, since devices log in anew for each message."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords", initializer=processor.leave)
         self._key = secrets.token_bytes(32)
         self._verified: OrderedDict[bytes, float] = OrderedDict()
         self._hasher = PasswordHasher()

@@ -106,6 +106,7 @@ class Session:
         "_hearing",
         "_helo",
         "_login",
+        "_peer",
         "_transaction",
         "ip",
         "is_committing",
@@ -117,6 +118,7 @@ class Session:
         self.ip = ip
         self._helo = ""
         self._login: str | None = None
+        self._peer: Peer | None = None
         self._candidates: Candidates | None = None
         self._transaction: Transaction | None = None
         self._fault: Reply | None = None
@@ -135,7 +137,7 @@ class Session:
         """What was known of the client is forgotten (RFC 3207 4.2): who it is must be found anew."""
         self._helo = ""
         self._login = None
-        self._candidates = None
+        self._peer = self._candidates = None
 
     def forget_transaction(self) -> None:
         """The open transaction ends without a message."""
@@ -178,15 +180,15 @@ class Session:
             self._connection.answer(LOGIN_REFUSED)
             return
         self._login = user
-        self._candidates = None
+        self._peer = self._candidates = None
         self._connection.answer(LOGIN_OK)
 
     def _on_mail(self, event: MailFrom) -> None:
         hearing = self._hearing
         organization = hearing.in_force().organization
-        attribution = attribute(organization, self._candidates_in(organization), event.reverse_path)
+        attribution = attribute(self._candidates_in(organization), event.reverse_path)
         message_id = hearing.new_id()
-        refusal = check_mail(organization, self._peer(), attribution, event.reverse_path)
+        refusal = check_mail(organization, self._proven(), attribution, event.reverse_path)
         if refusal is not None:
             self._refuse(refusal, message_id, event.reverse_path)
             return
@@ -202,7 +204,7 @@ class Session:
         recipient = resolve_postmaster(organization, event.recipient)
         refusal = check_rcpt(
             organization,
-            self._peer(),
+            self._proven(),
             transaction.attribution,
             transaction.mail.reverse_path,
             recipient.forward_path,
@@ -274,12 +276,16 @@ class Session:
     def _candidates_in(self, organization: Organization) -> Candidates:
         """The connectors that this client proves: found anew when what it has proved or the organization changes."""
         if self._candidates is None or self._candidates.organization is not organization:
-            self._candidates = candidates(organization, self._peer())
+            self._candidates = candidates(organization, self._proven())
         return self._candidates
 
-    def _peer(self) -> Peer:
-        tls = self._connection.tls
-        return Peer(self.ip, tls is not None, tls.peer_verdict if tls is not None else None, self._login)
+    def _proven(self) -> Peer:
+        """What the client has proved, kept until it proves more."""
+        if self._peer is None:
+            tls = self._connection.tls
+            verdict = tls.peer_verdict if tls is not None else None
+            self._peer = Peer(self.ip, tls is not None, verdict, self._login)
+        return self._peer
 
     def _client(self) -> Client:
         tls = self._connection.tls

@@ -91,6 +91,8 @@ class Settler:
     def _reports(self, held: OpenLease, settled: Sequence[Outcome], now: float) -> dict[DsnKind, tuple[Outcome, ...]]:
         """The outcomes that the sender is to be told of."""
         message = held.lease.message
+        if _is_expected(message, settled):
+            return {}
         is_late = self._in_force().schedule.is_late(received_at=message.received_at, now=now)
         reports: dict[DsnKind, tuple[Outcome, ...]] = {}
         for kind in DsnKind:
@@ -178,6 +180,12 @@ def _advice(about: Sequence[Outcome]) -> list[str]:
 
     replies = dict.fromkeys(outcome.reply for outcome in about)
     return [explain_reply(reply).advice for reply in islice(replies, _ADVISED)]
+
+
+def _is_expected(message: Message, settled: Sequence[Outcome]) -> bool:
+    """All is delivered, and nobody has asked to be told: what most settlements are."""
+    recipients = message.envelope.recipients
+    return all(one.status is Status.DELIVERED and not recipients[one.recipient].notify for one in settled)
 
 
 def _head(message: Message) -> bytes:

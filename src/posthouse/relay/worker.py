@@ -20,6 +20,7 @@ from posthouse import observe
 from posthouse.mail import message_id
 from posthouse.net.dns import Resolver
 from posthouse.net.verification import Verifier
+from posthouse.relay import processor
 from posthouse.relay.budget import Budget
 from posthouse.relay.census import Census
 from posthouse.relay.dispatcher import Dispatcher
@@ -64,6 +65,7 @@ def main(assignment: Assignment, census: Census | None, reports: Connection) -> 
     """The process. Ends with the supervisor, whatever way that goes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork inherits the supervisor's; there is nothing to drain yet
+    processor.keep_to_one(assignment.number, assignment.settings.worker_count)
     observe.configure(assignment.settings.log, worker=str(assignment.number))
     threading.Thread(target=_end_with_supervisor, name="lifeline", daemon=True).start()
     try:

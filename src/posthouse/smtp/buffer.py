@@ -48,20 +48,19 @@ class ReceiveBuffer:
 
         Raises `Refused`, once, for a line that is longer than `limit` with its CRLF; the rest of it is swallowed.
         """
-        end = self._data.find(_CRLF, self._at)
+        start = self._at
+        end = self._data.find(_CRLF, start)
         if self._swallowing:
             self._swallow(end)
             return None if end < 0 else self.next_line(limit)
-        too_long = len(self) >= limit if end < 0 else end + len(_CRLF) - self._at > limit
-        if too_long:
-            self._swallowing = True
-            self._swallow(end)
-            raise Refused(LINE_TOO_LONG)
-        if end < 0:
+        if 0 <= end <= start + limit - len(_CRLF):
+            self._at = end + len(_CRLF)
+            return self._data[start:end]
+        if end < 0 and len(self) < limit:
             return None
-        line = self._data[self._at : end]
-        self._at = end + len(_CRLF)
-        return line
+        self._swallowing = True
+        self._swallow(end)
+        raise Refused(LINE_TOO_LONG)
 
     def _swallow(self, end: int) -> None:
         """Drop the line up to `end`, or all there is but a CR that may be the first half of its end."""

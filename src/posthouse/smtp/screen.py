@@ -48,7 +48,7 @@ class ContentScreen:
     def finish(self) -> bytes:
         """What may still go on at the end."""
         piece, self._held = self._held, b""
-        return self._screen(piece)
+        return self._screen(piece) if piece else b""
 
     def _screen(self, piece: bytes) -> bytes:
         if not self._illegal and has_illegal_octets(piece):

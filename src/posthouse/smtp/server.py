@@ -104,7 +104,6 @@ class ServerEngine:
         self._following: ServerEvent | None = None
         self._reader: _Reader = None
         self._transaction = Transaction()
-        self._screen = ContentScreen(self._limits.size, repair=self._repair)
 
     @property
     def buffered(self) -> int:
@@ -233,6 +232,8 @@ class ServerEngine:
 
     def _read(self) -> ServerEvent | Signal | None:
         match self._reader:
+            case None if not self._buffer:
+                return NEED_DATA
             case DotScanner() as scanner:
                 return self._read_data(scanner)
             case Chunk() as chunk:
@@ -246,7 +247,8 @@ class ServerEngine:
                     return None
 
     def _read_line(self, exchange: Exchange | None) -> ServerEvent | Signal | None:
-        is_auth = exchange or self._buffer.peek(5).upper() == b"AUTH "
+        is_long = len(self._buffer) >= self._limits.line
+        is_auth = exchange or (is_long and self._buffer.peek(5).upper() == b"AUTH ")
         line = self._buffer.next_line(self._limits.auth_line if is_auth else self._limits.line)
         if line is None:
             return NEED_DATA

@@ -119,9 +119,9 @@ class Writing:
 
     def _accept(self, news: list[NewMessage], transaction: Transaction) -> None:
         cursor, statements = transaction.cursor, transaction.statements
-        cursor.executemany(statements.insert_message, [_message_row(new) for new in news])
+        statements.insert_message.run(cursor, [_message_row(new) for new in news])
         recipients = [row for new in news for row in _recipient_rows(new, self.worker_id)]
-        cursor.executemany(statements.insert_recipient, recipients)
+        statements.insert_recipient.run(cursor, recipients)
         together: list[Row] = []
         for new in news:
             placed = self._placed.get(new.message.id, new.message.content)
@@ -130,8 +130,8 @@ class Writing:
                 together.extend(rows)
             else:  # one at a time, so that it never is in memory as a whole
                 for row in rows:
-                    cursor.execute(statements.insert_content, row)
-        cursor.executemany(statements.insert_content, together)
+                    cursor.execute(statements.insert_content.one, row)
+        statements.insert_content.run(cursor, together)
 
     def _content_rows(self, message_id: str, content: Placed) -> Iterator[Row]:
         """The pieces of a content. Those in files keep their place, unless everything goes into rows."""
@@ -153,7 +153,7 @@ class Writing:
         cursor, statements = transaction.cursor, transaction.statements
         if plain:
             rows = [_final_row(each, outcome, self.worker_id) for each in plain for outcome in each.outcomes]
-            cursor.executemany(statements.finish, rows)
+            statements.finish.run(cursor, rows)
         for settlement in settlements:
             if not _is_plain(settlement):
                 self._settle_one(settlement, transaction)
@@ -168,7 +168,7 @@ class Writing:
         for outcome in settlement.outcomes:
             if _is_final(outcome):
                 row = _final_row(settlement, outcome, self.worker_id)
-                transaction.cursor.execute(transaction.statements.finish, row)
+                transaction.cursor.execute(transaction.statements.finish.one, row)
                 changed |= transaction.cursor.rowcount > 0
             else:
                 changed |= self._defer(settlement, outcome, transaction)
@@ -206,7 +206,7 @@ class Writing:
 
     def _drop_content(self, message_ids: list[str], transaction: Transaction) -> None:
         lock_messages(message_ids, transaction.connection)
-        transaction.cursor.executemany(transaction.statements.delete_content, [(each, each) for each in message_ids])
+        transaction.statements.delete_content.run(transaction.cursor, [(each,) for each in message_ids])
 
 
 def lock_messages(message_ids: list[str], connection: sa.Connection) -> None:
@@ -224,7 +224,7 @@ def lock_messages(message_ids: list[str], connection: sa.Connection) -> None:
 def write_events(message_id: str, events: Iterable[Event], transaction: Transaction) -> None:
     rows = [(message_id, each.recipient, each.at, each.kind.value, storable(each.detail)) for each in events]
     if rows:
-        transaction.cursor.executemany(transaction.statements.insert_event, rows)
+        transaction.statements.insert_event.run(transaction.cursor, rows)
 
 
 def storable(text: str) -> str:

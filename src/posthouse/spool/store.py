@@ -17,7 +17,7 @@ from sqlalchemy import event, exc
 
 from posthouse.spool.records import StoreTooNew, StoreUnavailable, StoreUncertain, StoreUnusable
 from posthouse.spool.schema import REVISION, version
-from posthouse.spool.statements import Statements, statements_for
+from posthouse.spool.statements import ROWS_AT_ONCE, Statements, statements_for
 from posthouse.spool.turn import FileLock
 
 PATIENCE = 10.0
@@ -25,6 +25,8 @@ PATIENCE = 10.0
 
 _MIGRATION_LOCK = 0x706F7374  # any number will do, as long as every Posthouse takes the same
 _WRITES = "posthouse_writes"
+_PREPARED = 8 * ROWS_AT_ONCE
+"""Room for each number of rows of each statement of the hot path."""
 
 
 def open_store(url: str, data_dir: Path, *, make: bool = True) -> Store:
@@ -249,7 +251,14 @@ def _sqlite_engine(path: Path) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         # mode=rw: a store that has vanished must fail, not come back empty.
         uri = f"{path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_PREPARED,
+        )
         connection.execute("PRAGMA synchronous=FULL")
         connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
         return connection

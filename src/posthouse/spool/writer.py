@@ -7,7 +7,9 @@ costs one wake-up of this thread at most, and one of the event loop.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -78,6 +80,7 @@ class Writer:
     # The thread
 
     def _run(self) -> None:
+        _run_in_pauses()
         while not self._is_over():
             self._await_work()
             self._serve()
@@ -165,6 +168,13 @@ class Writer:
         self._told.extend((work, error) for work in others)
         if isinstance(error, StoreUncertain):
             self._settling.extend(_returned(work) for work in others if isinstance(work, Accept))
+
+
+def _run_in_pauses() -> None:
+    """The calling thread's waking up doesn't interrupt the event loop's, which shares its processor (sched(7))."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _tell(told: deque[Told]) -> None:
