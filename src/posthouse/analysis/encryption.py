@@ -21,7 +21,7 @@ _ABOUT_TLS = re.compile(
 _CIPHERS = (
     re.compile(r"(?:TLS|SSL)v?\d[\d._]*(?:/SSLv3)?(?::|,[ ]?\d+ ?bits,)([A-Z0-9][\w-]{4,})", re.IGNORECASE),
     re.compile(r"\bcipher[= ]([A-Z0-9][\w-]+)", re.IGNORECASE),
-    re.compile(r"([A-Z0-9][\w-]+) encrypted\b", re.IGNORECASE),
+    re.compile(r"(?<![\w-])([A-Z0-9][\w-]+) encrypted\b", re.IGNORECASE),
     re.compile(r"\bTLS/([A-Z0-9][\w-]+)"),
 )
 _IN_PROTOCOL = re.compile(r"(?P<cisco>\S+?)[/-](?P<tls>TLS(?:/[\w-]+)?)|(?P<qmail>[\w-]+ encrypted) (?P<protocol>.+)")

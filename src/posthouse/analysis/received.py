@@ -16,8 +16,11 @@ from posthouse.analysis.dates import find_date
 from posthouse.analysis.encryption import encryption
 from posthouse.analysis.source import Source, source
 
-LENGTH_LIMIT = 8192
-"""Characters of a value that are looked at; real ones have a few hundred, or a few thousand where many are told."""
+LENGTH_LIMIT = 2000
+"""Characters of a value that are looked at; real ones have a few hundred."""
+
+_TAIL = 100
+"""Those of them that are the end of a longer one, with the date."""
 
 _COMMON_NAME = re.compile(r"^Client CN \"([^\"]*)\"|\bDN=\"[^\"]*?\bCN=([^\",/]+)")
 _USER = re.compile(
@@ -54,7 +57,7 @@ class Received:
 
 def parse_received(value: str) -> Received:
     """Never raises."""
-    trace, time, behind_date = _around_date(" ".join(value[:LENGTH_LIMIT].split()))
+    trace, time, behind_date = _around_date(" ".join(_shortened(value).split()))
     found = clauses.parse(trace, behind_date)
     comments = clauses.comments(found)
     protocol, tls = encryption(comments, found["tls"].first, " ".join(found["with"].words))
@@ -73,6 +76,10 @@ def parse_received(value: str) -> Received:
         user=_first(_USER, comments),
         raw=value,
     )
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= LENGTH_LIMIT else f"{value[: LENGTH_LIMIT - _TAIL]} {value[-_TAIL:]}"
 
 
 def _around_date(value: str) -> tuple[str, datetime | None, str]:

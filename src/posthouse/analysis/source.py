@@ -42,7 +42,7 @@ class Source:
     def __str__(self) -> str:
         """`name (rdns [ip])`, as far as it is known."""
         rdns = self.rdns if self.rdns != self.name else ""
-        literal = f"[{self.ip}]" if self.ip and self.ip not in self.name else ""
+        literal = f"[{self.ip}]" if self.ip != self.name and self.ip else ""
         inside = " ".join(part for part in (rdns, literal) if part)
         return " ".join(part for part in (self.name, f"({inside})" if inside else "") if part)
 

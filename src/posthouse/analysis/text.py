@@ -1,7 +1,7 @@
 """Text out of whatever an administrator has copied: any charset, any line ends, quoted in a reply, spaced out.
 
-What comes out has LF as line end, nothing at the end of a line, and no character that could take over the terminal
-that shows it. A message as it is on disk comes out as it is, apart from that.
+What comes out has LF as line end, no blank at the end of a line, and no character that could take over the terminal
+that shows it. The header of a message as it is on disk means the same as before.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ _CLEAN: dict[int, str] = (
     | {0xDC80 + place: character for place, character in enumerate(_CP1252)}
 )
 _LINE_END = re.compile(r"\r{0,2}\n|\r")  # CR CR LF is what CRLF becomes when it is translated twice
+_EMPTY_FOLD = re.compile(r"(?<![^\n])[ \t]++\n(?=[ \t]|[!-9;-~]+:)")
+"""A line of white space alone belongs to the field above it (RFC 5322 4.2) where anything of a header follows."""
+
 _TRAILING = re.compile(r"(?<![ \t])[ \t]++$", re.MULTILINE)
 _QUOTE = re.compile(r"^(?:> ?)+", re.MULTILINE)
 _TWO_LINES = re.compile(r"[^\n]\n[^\n]")
@@ -32,11 +35,11 @@ _SPACED_OUT_LINES = 4
 
 
 def clean(raw: bytes) -> str:
-    text = _LINE_END.sub("\n", _decoded(raw).translate(_CLEAN))
-    text = _TRAILING.sub("", text)
+    text = _LINE_END.sub("\n", _decoded(raw))
     if ">" in text:
         text = _QUOTE.sub("", text)
-    text = text.strip("\n")
+    text = _EMPTY_FOLD.sub("", text).translate(_CLEAN)
+    text = _TRAILING.sub("", text).strip("\n")
     if text.count("\n\n") >= _SPACED_OUT_LINES and not _TWO_LINES.search(text):
         text = text.replace("\n\n", "\n")
     return text
