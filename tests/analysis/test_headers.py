@@ -224,7 +224,8 @@ def test_no_damage_to_a_real_header_makes_it_raise(data: st.DataObject) -> None:
 
 SLOW = (
     b"\0", b"\xff", b">", b"> \n", b"\n", b" \n\t", b"\r\r", b" a\n", b"a:\n", b"a:\n\n", b"    a: b\n", b"a: b\n c\n",
-    b"\t\tx", b"(", b"a", b"a) (", b'a"', b"1.", b"fe80::", b"[192.0.2.1 ", b"3 Nov 26 ", b"10:00:00 ", b"TLS1 ", b'DN="CN=', b"(helo=",
+    b"\t\tx", b"(", b"a", b"a) (", b'a"', b"1.", b"fe80::", b"[192.0.2.1 ", b"3 Nov 26 ", b"10:00:00 ", b"TLS1 ",
+    b'DN="CN=', b"(helo=",
 )  # fmt: skip
 
 
