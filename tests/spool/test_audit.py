@@ -21,12 +21,11 @@ from posthouse.spool import (
     RevisionConflict,
     Store,
     audit,
-    purge_audit,
     queue,
 )
 from support.spools import SpoolWorker, deferred, new_message
 
-NOON = 1_795_000_000.0
+NOON, DAY = 1_795_000_000.0, 86400.0
 ADDED = AuditRecord("alice", "web", "192.0.2.7", "New-AcceptedDomain", "contoso.com", changes=(AuditChange("Name"),))
 
 
@@ -105,14 +104,15 @@ def test_a_cursor_that_is_none(store: Store, cursor: str) -> None:
         AuditLog(store).find(AuditFilter(), 1, cursor)
 
 
-def test_old_records_are_purged_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_records_are_purged_in_batches(store: Store, worker: SpoolWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "_BATCH", 2)
     with time_machine.travel(NOON, tick=False) as clock:
         AuditLog(store).append(*(record("Old") for _ in range(3)))
         clock.shift(1)
         AuditLog(store).append(record("New"))
-    assert purge_audit(store, NOON + 1)
-    assert not purge_audit(store, NOON + 1)
+    worker.spool.housekeep(NOON + 366 * DAY, trace_keep=0, audit_keep=0)
+    assert acts(store) == ["New", "Old", "Old", "Old"]
+    worker.spool.housekeep(NOON + 365 * DAY + 1, trace_keep=0, audit_keep=365 * DAY)
     assert acts(store) == ["New"]
 
 

@@ -24,7 +24,7 @@ def files(store: Store) -> list[Path]:
 def housekeep(worker: SpoolWorker) -> None:
     """Twice, since the first one only ends a segment that has become unused."""
     for _ in range(2):
-        worker.spool.housekeep(0.0, 0.0)
+        worker.spool.housekeep(0.0, trace_keep=0, audit_keep=0)
         worker.run(worker.spool.revision())
 
 
@@ -173,7 +173,7 @@ def test_a_folder_that_a_sibling_sweeps_at_the_same_time_is_no_trouble(
         return try_acquire(lock)
 
     monkeypatch.setattr(contents.FileLock, "try_acquire", swept_before)
-    worker.spool.housekeep(0.0, 0.0)
+    worker.spool.housekeep(0.0, trace_keep=0, audit_keep=0)
     assert not dead.exists()
 
 

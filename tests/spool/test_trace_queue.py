@@ -147,7 +147,7 @@ def test_old_traces_are_purged_but_not_the_queue(store: Store, worker: SpoolWork
     worker.settle(deferred(done.message, now))
     worker.claim()
     worker.settle(delivered(done.message), delivered(young.message))
-    worker.spool.housekeep(now, 30 * DAY)
+    worker.spool.housekeep(now, trace_keep=30 * DAY, audit_keep=0)
     left = {entry.message_id for entry in every_entry(store, TraceFilter())}
     assert left == {new.message.id for new in (waiting, held, young)}
 
@@ -156,7 +156,7 @@ def test_keeping_traces_for_ever(store: Store, worker: SpoolWorker) -> None:
     old = new_message(received_at=time.time() - 3000 * DAY)
     worker.accept(old)
     worker.settle(delivered(old.message))
-    worker.spool.housekeep(time.time(), 0)
+    worker.spool.housekeep(time.time(), trace_keep=0, audit_keep=0)
     assert len(list(every_entry(store, TraceFilter()))) == 1
 
 

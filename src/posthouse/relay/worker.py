@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -200,9 +201,10 @@ class Worker:
     async def _housekeep(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING)
-            keep = self._watch.current.limits.trace_keep
+            limits = self._watch.current.limits
+            housekeep = partial(self._spool.housekeep, trace_keep=limits.trace_keep, audit_keep=limits.audit_keep)
             try:
-                await asyncio.to_thread(self._spool.housekeep, time.time(), keep)
+                await asyncio.to_thread(housekeep, time.time())
             except SpoolError as error:
                 log.error("housekeeping put off", reason=str(error))
 

@@ -13,7 +13,6 @@ from posthouse.spool.audit import (
     AuditOutcome,
     AuditPage,
     AuditRecord,
-    purge_audit,
 )
 from posthouse.spool.contents import Incoming
 from posthouse.spool.organizations import Organizations
@@ -93,5 +92,4 @@ __all__ = [
     "Worker",
     "Workers",
     "open_store",
-    "purge_audit",
 ]

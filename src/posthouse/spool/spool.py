@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from posthouse.spool import leases, organizations, workers
+from posthouse.spool.audit import purge_audit
 from posthouse.spool.batch import Accept, Act, Done, Settle, Writing, row_pieces
 from posthouse.spool.contents import ContentFolder, FilePiece, Incoming, SpooledContent
 from posthouse.spool.housekeeping import files_in_rows, purge
@@ -121,13 +122,14 @@ class Spool:
         """The stored organization's revision: cheap enough to ask every half second."""
         return await self._act(lambda tx: organizations.revision(tx.connection))
 
-    def housekeep(self, now: float, trace_keep: float) -> None:
-        """Purge traces older than `trace_keep` seconds (0: keep all) and remove files whose content is done.
+    def housekeep(self, now: float, *, trace_keep: float, audit_keep: float) -> None:
+        """Purge traces and audit records older than so many seconds (0: keep all), remove files whose content is done.
 
         Blocking: for a thread, every minute or so. Raises `StoreUnavailable`.
         """
-        while trace_keep and not self._closing and purge(self._store, now - trace_keep):
-            time.sleep(_PURGE_PAUSE)
+        for purge_some, keep in ((purge, trace_keep), (purge_audit, audit_keep)):
+            while keep and not self._closing and purge_some(self._store, now - keep):
+                time.sleep(_PURGE_PAUSE)
         try:
             self._contents.remove_unused(self._files_in_rows)
         except OSError as error:
