@@ -19,12 +19,13 @@ A cmdlet is declared so:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from posthouse.cmdlets.conversion import ANY, SWITCH, PSType
+from posthouse.cmdlets.conversion import ANY, SWITCH, ConversionError, PSType
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.values import Value
 
@@ -123,12 +124,26 @@ class View:
 class NetType:
     """A type that `New-Object` (or `[T]::new()`) makes, under any of `names`, which are full .NET names.
 
-    `members` are the methods and properties that its objects have: a script that uses others is refused before it runs.
+    `make` is called with the `Services`, then with the arguments of the constructor. `members` are the methods and
+    properties that its objects have: a script that uses others is refused before it runs.
     """
 
     names: tuple[str, ...]
     make: Callable[..., Value]
     members: tuple[str, ...] = ()
+
+    def new(self, services: Services, arguments: Sequence[Value]) -> Value:
+        """Make one. Raises `PSError`."""
+        try:
+            inspect.signature(self.make).bind(services, *arguments)
+        except TypeError:
+            text = f"A constructor was not found. Cannot find an appropriate constructor for type {self.names[0]}."
+            raise PSError(text, category="ObjectNotFound", error_id="CannotFindAppropriateCtor") from None
+        try:
+            return self.make(services, *arguments)
+        except (ConversionError, ValueError) as error:
+            text = f'Exception calling ".ctor" with "{len(arguments)}" argument(s): "{error}"'
+            raise PSError(text, error_id="ConstructorInvokedThrowException") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +205,10 @@ class Context(Protocol):
 
     def service(self, kind: type[Service]) -> Service:
         """The service of that type. A `LookupError` if nobody gave one: a mistake of ours, not the script's."""
+        ...
+
+    def variable(self, name: str, /) -> Value:
+        """What the script's variable of that name holds; $null if there is none."""
         ...
 
     def should_process(self, target: str, action: str = "") -> bool:

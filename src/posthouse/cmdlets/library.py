@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from posthouse.cmdlets.exchange import EXCHANGE
 from posthouse.cmdlets.generic import GENERIC
 from posthouse.cmdlets.interface import Library
+from posthouse.cmdlets.mail import MAIL
 
-LIBRARY: Library = GENERIC
+LIBRARY: Library = GENERIC + EXCHANGE + MAIL

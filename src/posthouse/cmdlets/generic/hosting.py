@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from posthouse.cmdlets import members
 from posthouse.cmdlets.binding import parameters_of
-from posthouse.cmdlets.conversion import ARRAY, DATE, INT, STRING, STRINGS, SWITCH
+from posthouse.cmdlets.conversion import ARRAY, DATE, HASHTABLE, INT, STRING, STRINGS, SWITCH
 from posthouse.cmdlets.display import cell
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.generic.objects import INPUT, pipeline
@@ -90,8 +91,10 @@ def new_object(context: Context, bound: Bound) -> Iterator[Value]:
     arguments = list(items(bound.get("ArgumentList", [])))
     made = _made(context, name, arguments)
     for key, value in bound.get("Property", Hashtable()).items():
-        if isinstance(made, PSObject):
+        if isinstance(made, PSObject) and made.setters is None:
             made.properties[key] = value
+        else:
+            members.put(made, to_text(key), value)
     yield made
 
 
@@ -99,11 +102,7 @@ def _made(context: Context, name: str, arguments: list[Value]) -> Value:
     kind = context.registry.net_type(name)
     short = name.lower().removeprefix("system.").removeprefix("collections.").removeprefix("management.automation.")
     if kind:
-        try:
-            return kind.make(*arguments)
-        except TypeError:
-            text = f"A constructor was not found. Cannot find an appropriate constructor for type {name}."
-            raise PSError(text, category="ObjectNotFound", error_id="CannotFindAppropriateCtor") from None
+        return kind.new(context.services, arguments)
     if short == "arraylist":
         return ArrayList(items(arguments[0]) if arguments else ())
     if short == "hashtable":
@@ -234,7 +233,7 @@ HOSTING = (
         (
             Parameter(name="TypeName", type=STRING, position=0, mandatory=True),
             Parameter(name="ArgumentList", type=ARRAY, aliases=("Args",), position=1),
-            Parameter(name="Property"),
+            Parameter(name="Property", type=HASHTABLE),
             Parameter(name="ComObject", refused="COM objects are not known here"),
         ),
         new_object,
@@ -244,7 +243,7 @@ HOSTING = (
         "Add-Member",
         (
             INPUT,
-            Parameter(name="NotePropertyMembers"),
+            Parameter(name="NotePropertyMembers", type=HASHTABLE),
             Parameter(name="MemberType", type=STRING, values=("NoteProperty",), position=0),
             Parameter(name="Name", type=STRING, aliases=("NotePropertyName",), position=1),
             Parameter(name="Value", aliases=("NotePropertyValue",), position=2),

@@ -45,12 +45,16 @@ class Evaluator(ABC):
         return _EVALUATE[type(node)](self, node, frame)
 
     def value_of(self, statement: s.Statement, frame: Frame) -> Value:
-        """What a statement gives to what stands around it. An expression alone keeps its array as it is."""
+        """What a statement gives to what stands around it.
+
+        An expression alone keeps its array as it is; an assignment is also its value.
+        """
         if isinstance(statement, s.Pipeline) and len(statement.stages) == 1:
             stage = statement.stages[0]
             if not isinstance(stage, s.Command):
                 return self.evaluate(stage, frame)
-        return collected(self.charged(self.run_statement(statement, frame)))
+        values = collected(self.charged(self.run_statement(statement, frame)))
+        return self.evaluate(statement.target, frame) if isinstance(statement, s.Assignment) else values
 
     def charged(self, values: Iterable[Value]) -> Iterator[Value]:
         """Values that are about to be kept."""
@@ -99,11 +103,6 @@ class Evaluator(ABC):
         return collected(self.charged(self.run_block(node.body, frame)))
 
     def _parenthesis(self, node: s.Parenthesis, frame: Frame) -> Value:
-        """An assignment in brackets is also its value."""
-        if isinstance(node.inner, s.Assignment):
-            for _ in self.run_statement(node.inner, frame):
-                pass
-            return self.evaluate(node.inner.target, frame)
         return self.value_of(node.inner, frame)
 
     def _hash(self, node: s.HashLiteral, frame: Frame, *, ordered: bool = False) -> Hashtable:
@@ -173,7 +172,7 @@ class Evaluator(ABC):
             return members.invoke(target, node.name, arguments, self.budget)
         kind = self.registry.net_type(node.target.name) if node.name.lower() == "new" else None
         if kind:
-            return kind.make(*arguments)
+            return kind.new(self.services, arguments)
         return statics.invoke(node.target.name, node.name, arguments, self.budget)
 
     def _index(self, node: s.Index, frame: Frame) -> Value:

@@ -315,7 +315,9 @@ class Interpreter(Evaluator):
             self.report(error)
 
         preferences = Preferences.of(binding.cmdlet, binding.values, frame.scope.get)
-        return Running(binding.cmdlet, self.services, self.registry, self.operators, preferences, report)
+        return Running(
+            binding.cmdlet, self.services, self.registry, self.operators, preferences, report, frame.scope.get
+        )
 
     def _run(self, binding: Binding, running: Running, stream: Iterator[Value] | None) -> Iterator[Value]:
         values = without_common(binding.values)

@@ -55,6 +55,7 @@ class Running:
     operators: Operators
     preferences: Preferences
     report: Callable[[PSError], None]
+    variable: Callable[[str], Value]
     answered: bool | None = None
 
     def service(self, kind: type[Service]) -> Service:
@@ -107,7 +108,8 @@ class Running:
         if error.stop:
             raise error
         error.silent = self.preferences.error in _QUIET
-        self.report(error)
+        if self.preferences.error != "ignore":
+            self.report(error)
 
     def operate(self, operator: str, left: Value, right: Value) -> Value:
         return self.operators.binary(operator, left, right)

@@ -1,0 +1,14 @@
+"""Cmdlets and .NET types that send mail and watch it."""
+
+from posthouse.cmdlets.interface import Library
+from posthouse.cmdlets.mail.credentials import CREDENTIAL_TYPES, CREDENTIALS
+from posthouse.cmdlets.mail.net_mail import NET_MAIL_TYPES
+from posthouse.cmdlets.mail.send_mail_message import SEND_MAIL_MESSAGE
+from posthouse.cmdlets.mail.x509 import CERTIFICATE
+
+MAIL = Library(
+    cmdlets=(SEND_MAIL_MESSAGE, *CREDENTIALS),
+    types=(*CREDENTIAL_TYPES, *NET_MAIL_TYPES, CERTIFICATE),
+)
+
+__all__ = ["MAIL"]
