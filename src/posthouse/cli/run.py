@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from posthouse.cli.options import Config, administration
+from posthouse.cli.options import Config, settings_of
 
 if TYPE_CHECKING:
     from posthouse.cmdlets.session import Session
@@ -51,6 +51,7 @@ def run(
 @contextmanager
 def session(config: Path | None, allowed: list[Path], folder: Path | None) -> Iterator[Session]:
     """A session on the store of these settings; `folder` is the script's own."""
+    from posthouse.admin import Administration, Face, local_actor
     from posthouse.cli.terminal import Terminal
     from posthouse.cmdlets.files import AllowedFiles
     from posthouse.cmdlets.interface import Services
@@ -58,8 +59,10 @@ def session(config: Path | None, allowed: list[Path], folder: Path | None) -> It
     from posthouse.cmdlets.registry import Registry
     from posthouse.cmdlets.session import Session
 
-    with administration(config) as admin:
-        services = Services(Terminal(), AllowedFiles(allowed, folder), lambda: datetime.now().astimezone(), (admin,))
+    settings = settings_of(config)
+    with Administration.opened(settings, local_actor(Face.POWERSHELL)) as admin:
+        files = AllowedFiles(allowed, folder)
+        services = Services(Terminal(), files, lambda: datetime.now().astimezone(), (admin, settings))
         opened = Session(Registry(LIBRARY), services)
         if folder:
             opened.set("PSScriptRoot", str(folder.resolve()))

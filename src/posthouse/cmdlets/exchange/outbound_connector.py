@@ -1,0 +1,152 @@
+"""New-, Get-, Set- and Remove-OutboundConnector: how mail leaves.
+
+https://learn.microsoft.com/powershell/module/exchangepowershell/new-outboundconnector
+https://learn.microsoft.com/powershell/module/exchangepowershell/set-outboundconnector
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from posthouse.admin import cmdlet_spelling
+from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING
+from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item
+from posthouse.cmdlets.exchange.objects import connector_object, found, organization
+from posthouse.cmdlets.exchange.parameters import ANY_IDENTITY, IDENTITY, INTERNAL, RESULT_SIZE, limited, refused
+from posthouse.cmdlets.exchange.types import (
+    CERTIFICATE,
+    CONNECTOR_SOURCE,
+    CONNECTOR_TYPE,
+    DANE_MODE,
+    MTA_STS_MODE,
+    MULTI,
+    THROTTLE,
+    TLS_SETTINGS,
+    TRANSPORT,
+)
+from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
+from posthouse.cmdlets.values import PSObject, Value
+from posthouse.organization import OutboundConnector
+from posthouse.organization.schema import OUTBOUND_CONNECTOR
+
+TYPE = "Microsoft.Exchange.Data.Directory.SystemConfiguration.TenantOutboundConnector"
+KIND = Kind(
+    "outbound_connector",
+    {cmdlet_spelling(field.name): field.name for field in dataclasses.fields(OutboundConnector)},
+    OUTBOUND_CONNECTOR,
+)
+_KEPT = "Kept, not acted on yet: a warning says so."
+_NO_RULES = "there are no mail flow rules here"
+_NOT_KEPT = "the outcome of a validation is not kept; Validate-OutboundConnector shows it"
+
+
+def new(context: Context, bound: Bound) -> Iterator[Value]:
+    if new_item(context, KIND, bound["Name"], bound):
+        yield from _objects(context, bound["Name"])
+
+
+def get(context: Context, bound: Bound) -> Iterator[Value]:
+    """Without -IncludeTestModeConnectors those in test mode too: unlike in a tenant, nothing else would show them."""
+    wanted = bound.get("IncludeTestModeConnectors")
+    objects = _objects(context, bound.get("Identity", ""))
+    yield from limited((one for one in objects if wanted is None or one.properties["TestMode"] == wanted), bound)
+
+
+def set_(context: Context, bound: Bound) -> Iterator[Value]:
+    set_item(context, KIND, bound)
+    yield from ()
+
+
+def remove(context: Context, bound: Bound) -> Iterator[Value]:
+    remove_item(context, KIND, bound)
+    yield from ()
+
+
+def _objects(context: Context, identity: str) -> Iterator[PSObject]:
+    for connector in found(KIND, organization(context).outbound, identity):
+        yield connector_object(TYPE, KIND, connector)
+
+
+_FIELDS = (
+    Parameter(name="AllAcceptedDomains", type=BOOLEAN, help="Carries mail for all accepted domains."),
+    Parameter(name="Comment", type=STRING),
+    Parameter(name="ConnectorSource", type=CONNECTOR_SOURCE),
+    Parameter(name="ConnectorType", type=CONNECTOR_TYPE, help="Partner by default."),
+    Parameter(name="Enabled", type=BOOLEAN, help="$true by default."),
+    Parameter(name="RecipientDomains", type=MULTI, help="*, contoso.com or *.contoso.com."),
+    Parameter(name="SenderRewritingEnabled", type=BOOLEAN, help=_KEPT),
+    Parameter(name="SmartHosts", type=MULTI, help="Names or addresses, not networks."),
+    Parameter(name="TestMode", type=BOOLEAN, help=_KEPT),
+    Parameter(name="TlsDomain", type=STRING, help="For TlsSettings DomainValidation."),
+    Parameter(name="TlsSettings", type=TLS_SETTINGS, help="$null, the default: TLS where it is offered."),
+    Parameter(name="UseMXRecord", type=BOOLEAN, help="$true by default where there are no SmartHosts."),
+    *refused(
+        "internal Exchange headers leave as they came; what may come in is said by inbound connectors",
+        "CloudServicesMailEnabled",
+    ),
+    *refused(_NO_RULES, "IsTransportRuleScoped"),
+    *refused("there is no other way that it would override; use -RecipientDomains *", "RouteAllMessagesViaOnPremises"),
+)
+_OURS = (
+    Parameter(name="Transport", type=TRANSPORT, help="Ours: smtp, or mailbox for a Maildir of each recipient."),
+    Parameter(name="Port", type=INT, help="Ours: 25 by default."),
+    Parameter(name="SourceAddress", type=STRING, help="Ours: the local address to send from."),
+    Parameter(name="ClientCertificate", type=CERTIFICATE, help="Ours: the thumbprint of one that is stored already."),
+    Parameter(name="Credential", type=STRING, help="Ours: the name of a credential."),
+    Parameter(name="Mailboxes", type=MULTI, help="Ours: the addresses that a mailbox connector holds, or *."),
+    Parameter(name="Throttle", type=THROTTLE, help="Ours: @{Connections=3}, and more. " + _KEPT),
+    Parameter(name="MtaStsMode", type=MTA_STS_MODE, help="Ours, as Get- shows it in a tenant. " + _KEPT),
+    Parameter(name="SmtpDaneMode", type=DANE_MODE, help="Ours, as Get- shows it in a tenant. " + _KEPT),
+)
+OUTBOUND_CONNECTOR_CMDLETS = Library(
+    cmdlets=(
+        Cmdlet(
+            "New-OutboundConnector",
+            (
+                Parameter(name="Name", type=STRING, position=0, mandatory=True),
+                *_FIELDS,
+                *refused(INTERNAL, "LinkForModifiedConnector"),
+                *_OURS,
+            ),
+            new,
+            synopsis="Makes an outbound connector.",
+            should_process=True,
+        ),
+        Cmdlet(
+            "Get-OutboundConnector",
+            (
+                ANY_IDENTITY,
+                Parameter(
+                    name="IncludeTestModeConnectors", type=BOOLEAN, help="Only those in test mode, or only others."
+                ),
+                *refused(_NO_RULES, "IsTransportRuleScoped"),
+                RESULT_SIZE,
+            ),
+            get,
+            synopsis="Shows outbound connectors.",
+        ),
+        Cmdlet(
+            "Set-OutboundConnector",
+            (
+                IDENTITY,
+                Parameter(name="Name", type=STRING, help="The new name."),
+                *_FIELDS,
+                *refused(_NOT_KEPT, "IsValidated LastValidationTimestamp ValidationRecipients"),
+                *_OURS,
+            ),
+            set_,
+            synopsis="Changes an outbound connector: what isn't given stays.",
+            should_process=True,
+        ),
+        Cmdlet(
+            "Remove-OutboundConnector",
+            (IDENTITY,),
+            remove,
+            synopsis="Removes an outbound connector.",
+            should_process=True,
+            confirm=True,
+        ),
+    ),
+    views={TYPE: View(("Name", "RecipientDomains", "SmartHosts", "Enabled"))},
+)

@@ -1,0 +1,99 @@
+"""Validate-OutboundConnector: doctor's steps for one connector, with a test mail at the end.
+
+https://learn.microsoft.com/powershell/module/exchangepowershell/validate-outboundconnector
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, closing
+
+from posthouse.admin import Act, AdminError, Administration, Permission
+from posthouse.cmdlets.conversion import STRING
+from posthouse.cmdlets.exchange.changes import told
+from posthouse.cmdlets.exchange.objects import found
+from posthouse.cmdlets.exchange.outbound_connector import KIND
+from posthouse.cmdlets.exchange.types import MULTI
+from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
+from posthouse.cmdlets.values import PSObject, Value
+from posthouse.mail.address import parse_address
+from posthouse.net.dns import Resolver
+from posthouse.organization import OutboundConnector, from_document
+from posthouse.organization.routing import route
+from posthouse.probe.doctor import Options, Status, Step
+from posthouse.probe.doctor.case import Case
+from posthouse.probe.doctor.connector import steps
+from posthouse.settings import Settings
+from posthouse.spool import Organizations, Secrets, open_store
+
+TYPE = "Microsoft.Exchange.Management.SystemConfigurationTasks.OutboundConnectorValidationResult"
+_ACT = Act("Validate-OutboundConnector", Permission.SEND_TEST)
+_RESULTS = {Status.OK: "Succeeded", Status.WARNING: "Warning", Status.FAILED: "Failed", Status.SKIPPED: "Skipped"}
+_AT_ONCE = 2  # recipients that doctor asks about
+
+
+def validate(context: Context, bound: Bound) -> Iterator[Value]:
+    administration, settings = context.service(Administration), context.service(Settings)
+    with told(context, bound["Identity"]), closing(open_store(settings.store_url, settings.data_dir)) as store:
+        with administration.ledger.attempt(_ACT, bound["Identity"]) as record:
+            organization = from_document(Organizations(store).load().document or {})
+            [connector] = found(KIND, organization.outbound, bound["Identity"])
+            case = Case(settings, organization, Resolver(settings.delivery.nameservers), Secrets(store).get, Options())
+            recipients = [_carried(case, connector, address) for address in bound["Recipients"]]
+            if not context.should_process(connector.name):
+                return
+            administration.ledger.write(record())
+        yield from map(_shown, asyncio.run(_all_steps(case, connector, recipients)))
+
+
+def _carried(case: Case, connector: OutboundConnector, address: str) -> str:
+    recipient = str(parse_address(address))
+    if route(case.organization, recipient).connector != connector:
+        raise AdminError(
+            f'Recipients: mail for "{recipient}" does not go by this connector; name recipients in its RecipientDomains'
+        )
+    return recipient
+
+
+async def _all_steps(case: Case, connector: OutboundConnector, recipients: Sequence[str]) -> list[Step]:
+    """Doctor is sent for two recipients at a time. What it says again isn't told again."""
+    found: dict[Step, None] = {}
+    for first in range(0, len(recipients), _AT_ONCE):
+        internal, *external = recipients[first : first + _AT_ONCE]
+        options = Options(internal=internal, external="".join(external), send=True)
+        asked = Case(case.settings, case.organization, case.resolver, case.secret, options)
+        async with aclosing(steps(asked, connector)) as walk:
+            async for step in walk:
+                found[step] = None
+    return list(found)
+
+
+def _shown(step: Step) -> PSObject:
+    properties = {
+        "Connector": step.subject,
+        "Result": _RESULTS[step.status],
+        "Task": step.text,
+        "Remedy": step.remedy,
+        "Explanation": step.explanation.title if step.explanation else "",
+    }
+    return PSObject.of(TYPE, properties)
+
+
+OUTBOUND_VALIDATION_CMDLETS = Library(
+    cmdlets=(
+        Cmdlet(
+            "Validate-OutboundConnector",
+            (
+                Parameter(
+                    name="Identity", type=STRING, mandatory=True, from_pipeline_by_name=True, help="The Name or Guid."
+                ),
+                Parameter(name="Recipients", type=MULTI, mandatory=True, help="They get a test mail."),
+            ),
+            validate,
+            synopsis="Walks the way of an outbound connector step by step, and sends a test mail.",
+            should_process=True,
+        ),
+    ),
+    views={TYPE: View(("Result", "Task", "Remedy"))},
+)
