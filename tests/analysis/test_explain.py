@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from posthouse.analysis import explain, explain_reply
@@ -132,6 +132,43 @@ def test_a_reply_that_quotes_another_is_explained_by_that_one() -> None:
     assert explanation.reply == f"550 5.4.7 {expired}"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "SmtpException: the client was not authenticated. The server response was: 5.7.57 Client not authenticated",
+            "5.7.57 Client not authenticated",
+        ),
+        (
+            "smtplib.SMTPDataError: (554, b'5.2.252 SendAsDenied; a@contoso.com not allowed to send as b@contoso.com')",
+            "554 5.2.252 SendAsDenied; a@contoso.com not allowed to send as b@contoso.com",
+        ),
+        ("{'b@example.net': (550, b\"5.1.1 There isn't such a user\")}", "550 5.1.1 There isn't such a user"),
+        ("SMTPAuthenticationError: (535, b'Incorrect authentication data')", "535 Incorrect authentication data"),
+    ],
+)
+def test_replies_as_net_and_python_quote_them(text: str, told: str) -> None:
+    assert replies(text) == [told]
+    assert titles(text) == titles(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Send-MailMessage : Unable to read data from the transport connection: net_io_connectionclosed.", "hung up"),
+        ("An existing connection was forcibly closed by the remote host", "hung up"),
+        ("smtplib.SMTPServerDisconnected: Connection unexpectedly closed", "hung up"),
+        ("No connection could be made because the target machine actively refused it 192.0.2.25:25", "nothing listens"),
+        (
+            "A connection attempt failed because the connected party did not properly respond after a period of time",
+            "timed out",
+        ),
+    ],
+)
+def test_what_windows_and_python_say_without_a_reply(text: str, title: str) -> None:
+    assert title in titles(text)[0]
+
+
 def test_words_alone_will_do() -> None:
     assert len(titles("b@example.net\n  Unrouteable address")) == 1
     assert titles("Relay access denied") == titles("554 5.7.1 Relay access denied")
@@ -182,6 +219,10 @@ FIELDS = ("Content-Type: multipart/report; boundary=b\n\n", "Diagnostic-Code: ",
 PIECES = st.sampled_from(WORDS + MIME + FIELDS)
 
 
+def test_a_number_too_long_for_python_in_html() -> None:
+    assert explain(b"Content-Type: text/html\n\n&#" + b"9" * 5000 + b";<p>550 5.1.1 no such user</p>")
+
+
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300), st.lists(PIECES, max_size=40).map("".join)))
 def test_whatever_the_text_is(text: str | bytes) -> None:
     for explanation in explain(text):
@@ -190,6 +231,8 @@ def test_whatever_the_text_is(text: str | bytes) -> None:
 
 
 @given(st.integers(0, 999), st.text(max_size=12), st.text(max_size=60))
+@example(550, "5.7.x", "")
+@example(550, "5.7.\N{SUPERSCRIPT TWO}", "")
 def test_whatever_the_reply_is(code: int, enhanced: str, text: str) -> None:
     explanation = explain_reply(Reply(code, enhanced, text))
     assert explanation.causes

@@ -121,6 +121,8 @@ MICROSOFT = """
 550 5.2.121 Recipient's per hour message receive limit from specific sender exceeded
 550 5.2.122 Recipient's per hour message receive limit exceeded
 550 5.7.520 Access denied, Your organization does not allow external forwarding.
+550 5.7.350 Remote server returned message detected as spam
+550 5.1.351 Remote server returned unknown recipient or mailbox unavailable
 """
 """From Microsoft's pages on NDRs, on devices, on connectors and on SMTP AUTH, as their tables word them."""
 
@@ -178,8 +180,14 @@ OTHERS = """
 554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using dnsbl.example
 554 Blocked - see https://ipcheck.proofpoint.com/?ip=192.0.2.1
 550 5.7.1 SPF check failed
+550 Requested action not taken: mailbox unavailable
+550 Requested action not taken: mailbox unavailable Reject due to SPF policy. The originating IP is not permitted
+554 gmx.net (mxgmx117) Nemesis ESMTP Service not available No SMTP service Bad DNS PTR resource record.
+554 gmx.net (mxgmx104) Nemesis ESMTP Service not available No SMTP service IP address is block listed.
+550 Rejected by header based Anti-Spoofing policy: a@contoso.com - https://community.mimecast.com/docs/DOC-1369#550
+451 Internal resources are temporarily unavailable - https://community.mimecast.com/docs/DOC-1369#451
 """
-"""From Google's and Yahoo's pages, and as Postfix and Exim word them."""
+"""From Google's, Yahoo's, GMX's and Mimecast's pages, and as Postfix and Exim word them."""
 
 REGISTERED = {"0": 0, "1": 10, "2": 4, "3": 6, "4": 7, "5": 6, "6": 10, "7": 30}
 """The last detail of each subject in IANA's registry (RFC 3463 to RFC 8689); none is left out."""

@@ -32,18 +32,20 @@ _SPEAKER = re.compile(r"[ \t>|]*(?:(?:[CS]:|SMTP[<>]{2}|[<>~=*-]{1,3}(?=[ \t\d])
 _BEGINS = re.compile(r"[2-5]\d\d[ -]")
 _UNFINISHED = re.compile(r"(?:^|[:'\"]\s*)([2-5]\d\d)-")
 _ENHANCED = r"[245]\.\d{1,3}\.\d{1,3}(?!\.?\d|\w)"
+_QUOTED = r",[ ]b?['\"]"  # (550, b'5.1.1 …'), as Python's smtplib shows it
+_ALONE = rf"{_QUOTED}(?!{_ENHANCED})"
 _REPLY = re.compile(
     rf"""
-      (?<![\w.\[/-]) (?P<code>[245][0-5]\d) (?P<more>[ -]) [ ]* \#? (?P<enhanced>{_ENHANCED})
-    | (?: ^ | [;:'"]\s* | <[-~*,]*\s* | \b(?:LED|reply|response|error|code)[ =]['"]? )
-      (?P<basic>[2-5][0-5]\d) (?: (?P<goes_on>[ -]) (?=[ ]*[^\W\d]|[ ]*[<\#\[(]) | $ )
-    | (?: ^ | \# | \b(?:dsn|status|code|error|ndr)[ =:]\s*(?:code:?\s*)? ) (?P<bare>{_ENHANCED})
+      (?<![\w.\[/-]) (?P<code>[245][0-5]\d) (?: (?P<more>[ -]) [ ]* \#? | {_QUOTED} ) (?P<enhanced>{_ENHANCED})
+    | (?: ^ | [;:'"]\s* | <[-~*,]*\s* | \b(?:LED|reply|response|error|code)[ =]['"]? | \( (?=...{_ALONE}) )
+      (?P<basic>[2-5][0-5]\d) (?: (?P<goes_on>[ -]) (?=[ ]*[^\W\d]|[ ]*[<\#\[(]) | {_ALONE} | $ )
+    | (?: ^ | \# | \bresponse[ ]was:\s* | \b(?:dsn|status|code|error|ndr)[ =:]\s*(?:code:?\s*)? ) (?P<bare>{_ENHANCED})
     """,
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 """Both codes anywhere; one alone only where it can't be another number."""
 
-_ENDS = (" (in reply to ", "> #")
+_ENDS = (" (in reply to ", "> #", "')", '")')
 _FIELD = re.compile(r"(?im)^(action|status|diagnostic-code):[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)")
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _SUCCEEDED = {"delivered", "relayed", "expanded"}

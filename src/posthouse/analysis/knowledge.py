@@ -114,7 +114,7 @@ def _fit_enhanced(pattern: str, enhanced: str) -> int:
         first, _, last = wanted.partition("-")
         if wanted == part:
             exactness += 2
-        elif last and len(part) <= len(last) and int(first) <= int(part) <= int(last):
+        elif last and part.isdecimal() and len(part) <= len(last) and int(first) <= int(part) <= int(last):
             exactness += 1
         elif wanted != _ANY:
             return 0

@@ -25,6 +25,8 @@ _BOUNDARY = re.compile(rb"(?i)\bboundary\s*=\s*(?:\"([^\"\n]+)\"|([^\s;\"]+))")
 _ENCODING = re.compile(rb"(?im)^content-transfer-encoding:\s*(base64|quoted-printable)")
 _BLOCK = re.compile(r"(?i)</?(?:p|div|br|tr|td|li|h\d|table)\b[^<>]*>")
 _TAG = re.compile(r"<[^<>]*>")
+_HUGE_NUMBER = re.compile(r"&#\d{8,}")
+"""No character has such a number, and Python refuses to read very long ones."""
 
 
 class Kind(enum.Enum):
@@ -76,7 +78,9 @@ def _text(name: bytes, header: bytes, body: bytes) -> str:
     if encoding:
         body = _unpacked(encoding[1].lower(), body).replace(b"\r\n", b"\n")
     text = _decoded(body)
-    return html.unescape(_TAG.sub("", _BLOCK.sub("\n", text))) if name == b"text/html" else text
+    if name != b"text/html":
+        return text
+    return html.unescape(_HUGE_NUMBER.sub(" ", _TAG.sub("", _BLOCK.sub("\n", text))))
 
 
 def _unpacked(encoding: bytes, body: bytes) -> bytes:
