@@ -44,6 +44,8 @@ def _scripts(opened: Session) -> Iterator[Script]:
     text = ""
     while (line := _line(_MORE if text else _PROMPT)) is not None:
         text += line + "\n"
+        if line.endswith("`"):
+            continue
         try:
             yield opened.prepare(text, "line")
         except IncompleteScript as error:

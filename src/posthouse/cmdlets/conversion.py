@@ -70,7 +70,7 @@ def _refuse_object(value: Value, name: str) -> ConversionError:
 
 
 _NUMBER = re.compile(
-    r"\s*([+-]?)(?:0x([0-9a-f]{1,16})|(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e([+-]?\d{1,3}))?)\s*([kmgtp]b)?\s*",
+    r"\s*([+-]?)(?:0x([0-9a-f]{1,16})|(\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:e([+-]?\d{1,3}))?)[ld]?\s*([kmgtp]b)?\s*",
     re.IGNORECASE,
 )
 _MULTIPLIERS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40, "pb": 1 << 50}
@@ -110,14 +110,17 @@ def _to_number(value: Value, name: str) -> int | float:
     raise _refuse_object(value, name)
 
 
+_DESCRIBED = {"System.Byte": "an unsigned byte", "System.UInt32": "a UInt32"}
+
+
 def _integer(name: str, bits: int, *, signed: bool = True) -> PSType:
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
-    short = name.removeprefix("System.")
+    described = _DESCRIBED.get(name, f"an {name.removeprefix('System.')}")
 
     def convert(value: Value) -> int:
         found = _to_number(value, name)
         if found != found or found in (float("inf"), float("-inf")) or not low <= round(found) <= high:
-            raise _refuse(value, name, f"Value was either too large or too small for an {short}.")
+            raise _refuse(value, name, f"Value was either too large or too small for {described}.")
         return round(found)
 
     return PSType(name, convert)

@@ -63,7 +63,7 @@ def table(
     right = [_is_right(column, rows) for column in columns]
     widths = _fitted(
         [
-            column.width or max(len(column.label), *(len(line) for row in texts for line in row[i].split("\n")), 0)
+            column.width or max(len(column.label), *(_width(row[i], wrap=wrap) for row in texts), 0)
             for i, column in enumerate(columns)
         ],
         width,
@@ -76,6 +76,11 @@ def table(
     for row in texts:
         lines += _row_lines(row, widths, right, wrap=wrap)
     return "\n".join([*lines, "", ""])
+
+
+def _width(text: str, *, wrap: bool) -> int:
+    first, broken, _ = text.partition("\n")
+    return max(map(len, text.split("\n"))) if wrap else len(first) + len(_ELLIPSIS if broken else "")
 
 
 def _is_right(column: Column, rows: Sequence[Value]) -> bool:

@@ -5,25 +5,20 @@ The names and what they do are .NET's (https://learn.microsoft.com/dotnet/api/sy
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter
 
-from posthouse.cmdlets.conversion import DOUBLE, INT, ConversionError
+from posthouse.cmdlets.conversion import INT, ConversionError, to_boolean
+from posthouse.cmdlets.date_members import DATE_METHODS, DATE_PROPERTIES, SPAN_PROPERTIES, Member
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.limits import Budget
 from posthouse.cmdlets.numbers import format_value
 from posthouse.cmdlets.operators import compare, equal, sort_key
 from posthouse.cmdlets.text import span_text, to_text
-from posthouse.cmdlets.values import ArrayList, Hashtable, PSObject, Value, items, type_name
-
-Member = Callable[..., Value]
-_TICKS = 10_000_000
-
+from posthouse.cmdlets.values import ArrayList, Hashtable, PSObject, Value, collected, items, type_name
 
 _int = INT.convert
-_float = DOUBLE.convert
 
 
 # Texts
@@ -182,89 +177,6 @@ _HASHTABLE: Mapping[str, Member] = {
     "clone": lambda table: Hashtable(table, ordered=table.ordered),
 }
 
-# Dates
-
-
-def _months_later(date: datetime, count: Value) -> datetime:
-    months = date.year * 12 + date.month - 1 + _int(count)
-    year, month = divmod(months, 12)
-    for day in range(date.day, 27, -1):
-        try:
-            return date.replace(year=year, month=month + 1, day=day)
-        except ValueError:
-            continue
-    return date.replace(year=year, month=month + 1)
-
-
-def _local(date: datetime) -> datetime:
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone()
-
-
-def _time_of_day(date: datetime) -> timedelta:
-    return timedelta(hours=date.hour, minutes=date.minute, seconds=date.second, microseconds=date.microsecond)
-
-
-def _adding(unit: str) -> Member:
-    return lambda date, count: date + timedelta(**{unit: _float(count)})
-
-
-def _dated(pattern: str) -> Member:
-    return lambda date: format_value(date, pattern)
-
-
-_DATE: Mapping[str, Member] = {
-    **{f"add{unit}": _adding(unit) for unit in ("days", "hours", "minutes", "seconds", "milliseconds")},
-    "addmonths": _months_later,
-    "addyears": lambda date, count: _months_later(date, _int(count) * 12),
-    "add": lambda date, span: date + span,
-    "subtract": lambda date, other: (
-        date.replace(tzinfo=None) - other.replace(tzinfo=None) if isinstance(other, datetime) else date - other
-    ),
-    "touniversaltime": lambda date: date.astimezone(UTC),
-    "tolocaltime": _local,
-    "toshortdatestring": _dated("d"),
-    "tolongdatestring": _dated("D"),
-    "toshorttimestring": _dated("t"),
-    "tolongtimestring": _dated("T"),
-}
-_DATE_PROPERTIES: Mapping[str, Member] = {
-    **{name: attrgetter(name) for name in ("year", "month", "day", "hour", "minute", "second")},
-    "millisecond": lambda date: date.microsecond // 1000,
-    "dayofweek": lambda date: format_value(date, "dddd"),
-    "dayofyear": lambda date: date.timetuple().tm_yday,
-    "date": lambda date: date.replace(hour=0, minute=0, second=0, microsecond=0),
-    "timeofday": _time_of_day,
-    "kind": lambda date: "Unspecified" if date.tzinfo is None else "Utc" if date.tzinfo is UTC else "Local",
-    "ticks": lambda date: ((date.toordinal() - 1) * 86400 + int(_time_of_day(date).total_seconds())) * _TICKS,
-}
-
-
-def _part(seconds: int, modulus: int) -> Member:
-    def whole(span: timedelta) -> int:
-        found = int(abs(span).total_seconds()) // seconds % modulus
-        return -found if span < timedelta() else found
-
-    return whole
-
-
-def _total(seconds: float) -> Member:
-    return lambda span: span.total_seconds() / seconds
-
-
-_SPAN_PROPERTIES: Mapping[str, Member] = {
-    "days": _part(86400, 1 << 40),
-    "hours": _part(3600, 24),
-    "minutes": _part(60, 60),
-    "seconds": _part(1, 60),
-    "milliseconds": lambda span: span.microseconds // 1000,
-    "ticks": lambda span: int(span.total_seconds() * _TICKS),
-    "totaldays": _total(86400),
-    "totalhours": _total(3600),
-    "totalminutes": _total(60),
-    "totalseconds": _total(1),
-    "totalmilliseconds": _total(0.001),
-}
-
 # All types
 
 _METHODS: tuple[tuple[type, Mapping[str, Member]], ...] = (
@@ -272,7 +184,7 @@ _METHODS: tuple[tuple[type, Mapping[str, Member]], ...] = (
     (ArrayList, {**_ARRAY, **_LIST}),
     (list, _ARRAY),
     (Hashtable, _HASHTABLE),
-    (datetime, _DATE),
+    (datetime, DATE_METHODS),
     (timedelta, {"add": lambda span, other: span + other, "subtract": lambda span, other: span - other}),
 )
 
@@ -286,11 +198,21 @@ def _described(value: Value) -> PSObject:
     return PSObject.of("System.RuntimeType", {"Name": full.rsplit(".", 1)[-1], "FullName": full}, full)
 
 
+def _where(value: Value, block: Value) -> list[Value]:
+    return [item for item in items(value) if to_boolean(collected(block.run(item)))]
+
+
+def _for_each(value: Value, block: Value) -> list[Value]:
+    return [part for item in items(value) for part in block.run(item)]
+
+
 _COMMON: Mapping[str, Member] = {
     "tostring": _string,
     "gettype": _described,
     "equals": lambda value, other: type_name(value) == type_name(other) and equal(value, other, case_sensitive=True),
-    "compareto": lambda value, other: compare(value, other),
+    "compareto": compare,
+    "where": _where,
+    "foreach": _for_each,
 }
 METHOD_NAMES = frozenset(name for _, table in _METHODS for name in table) | frozenset(_COMMON)
 """Every method that some value has: a script that calls another is refused before it runs."""
@@ -328,8 +250,8 @@ def _properties(value: Value) -> Mapping[str, Member]:
     if isinstance(value, Hashtable):
         return {"keys": lambda table: list(table), "values": lambda table: list(table.values())}
     if isinstance(value, datetime):
-        return _DATE_PROPERTIES
-    return _SPAN_PROPERTIES if isinstance(value, timedelta) else {}
+        return DATE_PROPERTIES
+    return SPAN_PROPERTIES if isinstance(value, timedelta) else {}
 
 
 def _reflected(value: PSObject | Hashtable) -> PSObject:
@@ -363,8 +285,8 @@ def invoke(value: Value, name: str, arguments: tuple[Value, ...], budget: Budget
     if method is None:
         text = f"Method invocation failed because [{type_name(value)}] does not contain a method named '{name}'."
         raise PSError(text, error_id="MethodNotFound")
-    _charge(value, name.lower(), arguments, budget)
     try:
+        _charge(value, name.lower(), arguments, budget)
         return method(*arguments)
     except ConversionError as error:
         raise _argument_error(name, arguments, str(error)) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from posthouse.cmdlets.dates import format_date
 from posthouse.cmdlets.errors import PSError
@@ -18,7 +18,7 @@ from posthouse.cmdlets.values import Value
 _STANDARD = re.compile(r"([a-zA-Z])(\d{0,2})")
 _ITEM = re.compile(r"\{\{|\}\}|\{(\d{1,3})(?:,(-?\d{1,4}))?(?::((?:[^{}]|\{\{|\}\})*))?\}|[{}]")
 _PICTURE = re.compile(r"^([^0#.,%]*)([#0,]*)(?:\.([0#]*))?(%?)(.*)$", re.DOTALL)
-_MOST_DIGITS = 99
+_PRECISION = 420  # digits: of the greatest double, and 99 more
 _WIDEST = 10_000
 
 
@@ -73,7 +73,8 @@ def _standard(value: float, letter: str, digits: int | None, lower: bool) -> str
 
 
 def _rounded(value: float, places: int) -> Decimal:
-    return Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    with localcontext(prec=_PRECISION):
+        return Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
 def _picture(value: float, pattern: str) -> str:

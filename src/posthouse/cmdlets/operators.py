@@ -82,7 +82,7 @@ class Operators:
         divided, by = _numeric(left, "/"), _operand(right)
         if isinstance(divided, int) and isinstance(by, int):
             if by == 0:
-                raise _failed("Attempted to divide by zero.")
+                raise _divided_by_zero()
             return divided // by if divided % by == 0 else divided / by
         return divided / by if by else float("nan")
 
@@ -90,7 +90,7 @@ class Operators:
         """The sign is the dividend's, as in C."""
         divided, by = _numeric(left, "%"), _operand(right)
         if by == 0:
-            raise _failed("Attempted to divide by zero.")
+            raise _divided_by_zero()
         rest = abs(divided) % abs(by)
         return -rest if divided < 0 else rest
 
@@ -144,7 +144,7 @@ class Operators:
 
     def split(self, left: Value, right: Value = r"\s+", case_sensitive: bool = False) -> list[Value]:
         """The binary -split; without a pattern at white space, as the unary one (about_Split)."""
-        parts = list(items(right))
+        parts = list(items(right)) or [""]
         pattern = to_text(parts[0])
         most = int(_operand(parts[1])) if len(parts) > 1 else 0
         simple = len(parts) > 2 and "simplematch" in to_text(parts[2]).lower()
@@ -185,6 +185,10 @@ def _merged(left: Hashtable, right: Value) -> Hashtable:
 
 def _failed(text: str) -> PSError:
     return PSError(text)
+
+
+def _divided_by_zero() -> PSError:
+    return PSError("Attempted to divide by zero.", exception="System.DivideByZeroException")
 
 
 def _numeric(value: Value, operator: str) -> Number:

@@ -7,6 +7,7 @@ what could take too long is refused.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -40,7 +41,9 @@ def _compiled(pattern: str, *, ignore_case: bool) -> tuple[re.Pattern[str], int]
     unbounded = _count_unbounded(pattern)
     translated = _NAMED_GROUP.sub(lambda name: f"(?P<{name[1] or name[2]}>", pattern).replace(r"\z", r"\Z")
     try:
-        return re.compile(translated, re.IGNORECASE if ignore_case else 0), unbounded
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python may give `[[` another meaning some day
+            return re.compile(translated, re.IGNORECASE if ignore_case else 0), unbounded
     except (re.error, RecursionError, OverflowError) as error:
         raise _invalid(pattern, str(error)) from None
 

@@ -73,9 +73,16 @@ def get(kind: str, name: str, now: Clock) -> Value:
     return _PROPERTIES[_key(kind, name)](now)
 
 
+def _size(arguments: tuple[Value, ...]) -> int:
+    """What a method may make of its arguments at most: all of them, with the first between any two."""
+    parts = [part for argument in arguments for part in items(argument)]
+    lengths = [len(part) if isinstance(part, str) else 1 for part in parts]
+    return sum(lengths) + lengths[0] * len(lengths) if lengths else 0
+
+
 def invoke(kind: str, name: str, arguments: tuple[Value, ...], budget: Budget) -> Value:
     """Raises `PSError`."""
-    budget.charge(sum(len(part) for part in arguments if isinstance(part, str | list)))
+    budget.charge(_size(arguments))
     try:
         return _METHODS[_key(kind, name)](*arguments)
     except (ConversionError, TypeError, ValueError, OverflowError) as error:

@@ -4,8 +4,11 @@ from posthouse.cmdlets.generic.data import DATA
 from posthouse.cmdlets.generic.formats import FORMATS
 from posthouse.cmdlets.generic.hosting import HOSTING
 from posthouse.cmdlets.generic.objects import OBJECTS
-from posthouse.cmdlets.interface import Library
+from posthouse.cmdlets.interface import Library, View
 
-GENERIC = Library(cmdlets=(*OBJECTS, *FORMATS, *DATA, *HOSTING))
+GENERIC = Library(
+    cmdlets=(*OBJECTS, *FORMATS, *DATA, *HOSTING),
+    views={"Microsoft.PowerShell.Commands.GroupInfo": View(("Count", "Name", "Group"))},
+)
 
 __all__ = ["GENERIC"]

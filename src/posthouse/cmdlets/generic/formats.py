@@ -49,9 +49,10 @@ def format_list(context: Context, bound: Bound) -> Iterator[Value]:
     def columns_of(row: Value) -> list[Column]:
         if chosen:
             return [_column(name, one) for name, one in expanded(chosen, row)]
-        if isinstance(row, PSObject) and not context.registry.view(row.type_name):
-            return [_column(name, one) for name, one in expanded(selectors("*"), row)]
-        return default_columns(row, context.registry)[0] if isinstance(row, PSObject) else []
+        view = context.registry.view(row.type_name) if isinstance(row, PSObject) else None
+        if view and view.as_list:
+            return default_columns(row, context.registry)[0]
+        return [_column(name, one) for name, one in expanded(selectors("*"), row)]
 
     plain = not chosen and not any(isinstance(row, PSObject | Hashtable) for row in rows)
     if plain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -69,6 +70,9 @@ def select_object(context: Context, bound: Bound) -> Iterator[Value]:
 
 def _window(bound: Bound) -> Iterator[Value]:
     """-Skip, -First and -Last; what is beyond -First isn't made at all."""
+    for name in ("Skip", "First", "Last"):
+        if not 0 <= bound.get(name, 0) <= sys.maxsize:
+            raise PSError(f"The value of {name} must be 0 or more.", category="InvalidArgument", error_id="Range")
     stream = iter(pipeline(bound))
     stream = islice(stream, bound.get("Skip", 0), None)
     if "Last" in bound:
@@ -170,9 +174,9 @@ def group_object(context: Context, bound: Bound) -> Iterator[Value]:
 
 def _group(values: list[Value], group: list[Value], *, without: bool) -> PSObject:
     properties = {"Count": len(group), "Name": ", ".join(to_text(value) for value in values)}
-    more = {} if without else {"Group": group}
-    kind = "Microsoft.PowerShell.Commands.GroupInfo" + ("NoElement" if without else "")
-    return PSObject.of(kind, {**properties, **more, "Values": values} if not without else properties)
+    if without:
+        return PSObject.of("Microsoft.PowerShell.Commands.GroupInfoNoElement", properties)
+    return PSObject.of("Microsoft.PowerShell.Commands.GroupInfo", {**properties, "Group": group, "Values": values})
 
 
 def measure_object(context: Context, bound: Bound) -> Iterator[Value]:

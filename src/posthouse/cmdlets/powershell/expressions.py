@@ -11,9 +11,10 @@ from tree_sitter import Node
 
 from posthouse.cmdlets.conversion import number
 from posthouse.cmdlets.powershell import syntax as s
-from posthouse.cmdlets.powershell.scanner import Kind, Masked, mask
+from posthouse.cmdlets.powershell.scanner import Masked, mask
 from posthouse.cmdlets.powershell.source import Source
 from posthouse.cmdlets.powershell.strings import read_string
+from posthouse.cmdlets.powershell.tokens import DASH, Kind
 
 REFUSED = {
     "class_statement": "Classes are not run here; use [pscustomobject]@{…}.",
@@ -83,7 +84,7 @@ class ExpressionReader(ABC):
     def _binary(self, node: Node) -> s.Binary:
         left, operator, right = node.children
         text = self.text(operator).lower()
-        sign = ".." if text.strip().startswith(".") else "-" + text[1:] if len(text) > 1 else text
+        sign = ".." if text.strip().startswith(".") else DASH.sub("-", text)
         return s.Binary(*self.span(node), sign, self.expression(left), self.expression(right))
 
     def _array(self, node: Node) -> s.Expression:
@@ -95,7 +96,7 @@ class ExpressionReader(ABC):
             return self.expression(node.children[0])
         operator, operand = node.children
         sign = self.text(operator).lower()
-        sign = "-" + sign[1:] if sign[0] not in ",!+" else sign
+        sign = DASH.sub("-", sign)
         value = self.expression(operand)
         if sign == ",":
             return s.ArrayLiteral(*self.span(node), (value,))
@@ -123,13 +124,15 @@ class ExpressionReader(ABC):
         return s.TypeLiteral(*self.span(node), self.type_name(node))
 
     def _literal(self, node: Node) -> s.Expression:
-        token = self.masked.tokens[node.start_byte]
+        token = self.masked.tokens.get(node.start_byte)
+        if token is None:
+            self.refuse(node, f"Unexpected token '{self.text(node)}' in expression or statement.")
         raw = self.source.text[token.start : token.end]
-        found = number(raw.rstrip("lLdD")) if token.kind is Kind.NUMBER else None
-        if found is None and token.kind is Kind.WORD:
-            found = number(raw)
+        found = number(raw) if token.kind in (Kind.NUMBER, Kind.WORD) else None
         if found is not None:
             return s.Constant(self.source.base + token.start, self.source.base + token.end, found, raw)
+        if token.kind is Kind.NUMBER:
+            self.refuse(node, f"The numeric constant {_excerpt(raw)} is not valid.")
         return read_string(self.source, token, self.read_part)
 
     def _variable(self, node: Node) -> s.Expression:
@@ -242,7 +245,10 @@ class ExpressionReader(ABC):
 
     def command(self, node: Node) -> s.Command:
         self.refuse_among(node)
+        token = self.masked.tokens.get(node.start_byte)
         name = self.text(node.named_children[0])
+        if token is None or token.kind is not Kind.COMMAND:
+            self.refuse(node, f"Unexpected token '{_excerpt(name)}' in expression or statement.")
         elements = node.child_by_field_name("command_elements")
         if elements:
             self.refuse_among(elements)
@@ -260,7 +266,7 @@ class ExpressionReader(ABC):
                 found.append(self._call(node, found.pop() if found else None))
             else:
                 value = self.expression(node)
-                found.append(_with_value(found.pop(), value) if colon else value)
+                found.append(_with_value(found.pop(), value) if colon and found else value)
                 colon = False
         return tuple(found)
 

@@ -11,13 +11,13 @@ from tree_sitter_powershell import language
 
 from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.expressions import REFUSED, ExpressionReader, is_target
-from posthouse.cmdlets.powershell.scanner import Kind
 from posthouse.cmdlets.powershell.source import Source
+from posthouse.cmdlets.powershell.tokens import Kind
 
 _MOST_CHARACTERS = 1 << 20
 _Keyword = Literal["break", "continue", "return", "throw", "exit"]
+_ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=", "%=")
 _WRAPPERS = ("pipeline", "pipeline_chain")
-_OPTIONAL = ";"  # the grammar misses one in an empty script block
 
 
 def parse(text: str, file: str) -> tuple[s.Block, Source]:
@@ -47,14 +47,19 @@ class _Reader(ExpressionReader):
         return self.block(root)
 
     def _refuse_error(self, root: Node) -> None:
-        error = next(_errors(root), None)
+        error = next((node for node in _errors(root) if not self._is_empty_block(node)), None)
         if error is None:
             return
         if error.is_missing:
             self.refuse(error, f"Missing '{error.type}' here.")
         rest = self.text(error).split()
-        what = f"'{rest[0]}'" if rest else "end"
+        what = f"token '{rest[0]}'" if rest else "end"
         self.refuse(error, f"Unexpected {what} in expression or statement.")
+
+    def _is_empty_block(self, node: Node) -> bool:
+        """The grammar misses a `;` in a script block without a statement."""
+        before, after = self.masked.text[: node.start_byte].rstrip(), self.masked.text[node.end_byte :].lstrip()
+        return node.is_missing and node.type == ";" and before.endswith("{") and after.startswith("}")
 
     # Statements
 
@@ -91,6 +96,8 @@ class _Reader(ExpressionReader):
 
     def _assignment(self, node: Node) -> s.Assignment:
         target, operator, value = node.named_children
+        if self.text(operator) not in _ASSIGNMENTS:
+            self.refuse(operator, f"Unexpected token '{self.text(operator)}' in expression or statement.")
         left = self.expression(target)
         if not is_target(left):
             self.refuse(
@@ -219,7 +226,7 @@ def _errors(node: Node) -> Iterator[Node]:
     waiting = [node]
     while waiting:
         node = waiting.pop()
-        if node.is_error or (node.is_missing and node.type != _OPTIONAL):
+        if node.is_error or node.is_missing:
             yield node
         waiting += [child for child in reversed(node.children) if child.has_error]
 

@@ -38,5 +38,7 @@ class Source:
         return Place(self.file, number, offset - first + 1, line.rstrip("\r"), length)
 
     def refuse(self, start: int, sentence: str, *, incomplete: bool = False) -> NoReturn:
+        """Raise `ScriptRefused`, or `IncompleteScript`, with one line."""
         place = self.place(start, start + 1)
-        raise (IncompleteScript if incomplete else ScriptRefused)(sentence, self.file, place.line, place.column)
+        refused = IncompleteScript if incomplete else ScriptRefused
+        raise refused(" ".join(sentence.split()), self.file, place.line, place.column)

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable
 
 from posthouse.cmdlets.powershell import syntax as s
-from posthouse.cmdlets.powershell.scanner import DOUBLE_QUOTES, SINGLE_QUOTES, Kind, Token, end_of_subexpression
+from posthouse.cmdlets.powershell.scanner import end_of_subexpression
 from posthouse.cmdlets.powershell.source import Source
+from posthouse.cmdlets.powershell.tokens import DOUBLE_QUOTES, SINGLE_QUOTES, Kind, Token
 
 ReadBlock = Callable[[Source], s.Block]
 
