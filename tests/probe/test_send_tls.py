@@ -1,8 +1,10 @@
 """What the test sender tells of certificates, the server's and its own."""
 
+import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -135,3 +137,44 @@ def test_one_that_the_server_does_not_trust_ends_it_with_the_reason(ca: trustme.
     assert "the other side doesn't trust the issuer of our certificate" in result.error
     assert result.client_certificate_sent
     assert result.client_certificate == stranger.subject
+
+
+def test_a_greeting_right_behind_the_end_of_the_handshake_is_heard(ca: trustme.CA) -> None:
+    """In TLS 1.2 the server has the last word of the handshake, and may greet in the same packet."""
+    tls = context(ca, "localhost")
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = tls.wrap_bio(incoming, outgoing, server_side=True)
+        with client:
+            while True:
+                try:
+                    server.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    client.sendall(outgoing.read())
+                    incoming.write(client.recv(65536))
+            server.write(b"421 4.3.2 busy\r\n")
+            client.sendall(outgoing.read())
+            client.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = Thread(target=serve, args=(listener,))
+        serving.start()
+        port = listener.getsockname()[1]
+        options = {"server": "127.0.0.1", "port": port, "sender": "app@contoso.com", "recipients": [BOB]}
+        result = send(SendOptions(**options, tls="implicit", timeout=2))
+        serving.join()
+    assert result.error == "421 4.3.2 busy"
+
+
+def test_what_the_servers_certificate_says_cannot_steer_a_terminal(make_server: Callable[..., Any]) -> None:
+    hostile = Authority.create("\x1b[2J\nC: QUIT")
+    server = make_server(identity=hostile.issue(["mx.example.net", "\x1b[31m"]), implicit=True, issuers=[hostile])
+    result = server.sent(tls="implicit")
+    assert result.server_certificate
+    assert result.server_certificate.issuer == "CN= [2J C: QUIT"
+    assert result.client_certificate_authorities == ("CN= [2J C: QUIT",)
+    assert all(line.text.isprintable() for line in result.dialogue)

@@ -11,12 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from OpenSSL import SSL
+from cryptography import x509
+from OpenSSL import SSL, crypto
 
 from posthouse.mail.address import normalize_domain
+from posthouse.mail.text import one_line
 from posthouse.net.certificates import CertificateError, Identity
 from posthouse.net.verification import NO_CERTIFICATE, SESSION_LIFETIME, ChainUnknownError, Purpose, Verifier
-from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, name_matches
+from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, is_named
 from posthouse.organization.connectors import TlsSettings
 
 Profile = Literal["modern", "intermediate", "legacy"]
@@ -184,6 +186,19 @@ class TlsSession:
         return self._client_certificate.sent
 
     @property
+    def client_certificate_authorities(self) -> tuple[str, ...]:
+        """Client side: the issuers that the server named when it asked for one (RFC 8446 4.2.4), as RFC 4514 writes."""
+        return tuple(map(_name_text, self._connection.get_client_ca_list()))
+
+    @property
+    def peer_certificate(self) -> x509.Certificate | None:
+        """None where there is none, or none that can be read."""
+        found = self._connection.get_peer_certificate()
+        with suppress(ValueError):
+            return found and found.to_cryptography()
+        return None
+
+    @property
     def description(self) -> str:
         """`TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)`, as `Received` lines have it; empty before."""
         if not self.handshake_done:
@@ -290,7 +305,7 @@ class TlsSession:
             problem = _PROBLEMS.get(verdict.status, "it cannot be verified")
             raise TlsError(f"the certificate '{verdict.subject}' of {self._host} is {verdict.status}: {problem}")
         expected = context.domain or self._host
-        if context.settings is TlsSettings.DOMAIN_VALIDATION and not _is_named(verdict.names, expected):
+        if context.settings is TlsSettings.DOMAIN_VALIDATION and not is_named(verdict.names, expected):
             names = ", ".join(verdict.names) or "no DNS name"
             raise TlsError(f"the certificate of {self._host} is for {names}, not for {expected}; see TlsDomain")
 
@@ -310,12 +325,10 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_named(names: tuple[str, ...], expected: str) -> bool:
-    """Whether a certificate with these names is for `expected`, which may be a wildcard itself (TlsDomain).
-
-    A wildcard covers exactly one label (RFC 6125 6.4.3), on whichever side it stands.
-    """
-    return any(name_matches(name, expected) or name_matches(expected, name) for name in names)
+def _name_text(name: crypto.X509Name) -> str:
+    """The most specific part first."""
+    parts = reversed(name.get_components())
+    return one_line(",".join(f"{key.decode()}={value.decode('utf-8', 'replace')}" for key, value in parts))
 
 
 def _reason(error: SSL.Error) -> str:

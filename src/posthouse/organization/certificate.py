@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -50,3 +51,11 @@ def patterns_of(name: str) -> tuple[str, ...]:
 def name_matches(pattern: str, name: str) -> bool:
     """`*.d` matches the name `*.d` and names one label below `d`; without `*`, only itself."""
     return pattern.lower() in patterns_of(name)
+
+
+def is_named(names: Iterable[str], expected: str) -> bool:
+    """Whether a certificate with these names is for `expected`, which may be a wildcard itself (TlsDomain).
+
+    A wildcard covers exactly one label (RFC 6125 6.4.3), on whichever side it stands.
+    """
+    return any(name_matches(name, expected) or name_matches(expected, name) for name in names)

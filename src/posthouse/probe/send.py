@@ -20,8 +20,8 @@ from posthouse.probe.compose import Attachment, Mailbox, compose, with_crlf
 from posthouse.probe.dialogue import Dialogue, DialogueLine
 from posthouse.probe.hosts import SendError, find_hosts
 from posthouse.probe.options import Observer, SendOptions
+from posthouse.probe.server_certificate import ServerCertificate
 from posthouse.probe.session import Session
-from posthouse.probe.witness import ServerCertificate
 
 __all__ = [
     "Attachment",

@@ -1,8 +1,4 @@
-"""One connection of the test sender: the client engine on a socket, with TLS in between.
-
-A plain socket, not asyncio's streams: where writing to one fails, those give up what is still to be read, and that may
-be the alert or reply which says why.
-"""
+"""One connection of the test sender: the client engine on a wire."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import contextlib
 import errno
 import ipaddress
 import os
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -23,7 +18,8 @@ from posthouse.net.verification import Verifier
 from posthouse.probe.dialogue import Dialogue
 from posthouse.probe.hosts import Host, SendError
 from posthouse.probe.options import SendOptions
-from posthouse.probe.witness import ServerCertificate, Witness, in_short
+from posthouse.probe.server_certificate import ServerCertificate, in_short
+from posthouse.probe.wire import Wire
 from posthouse.smtp.client import (
     AuthDone,
     ClientEngine,
@@ -39,7 +35,6 @@ from posthouse.smtp.events import NEED_DATA
 from posthouse.smtp.replies import ProtocolError
 from posthouse.smtp.transfer import Step
 
-_PIECE: Final = 64 * 1024
 _PARTING_SECONDS: Final = 5.0
 _PREFERRED: Final = ("LOGIN", "PLAIN")
 """Microsoft 365 takes LOGIN and refuses PLAIN. A token is used only where XOAUTH2 is asked for."""
@@ -55,8 +50,7 @@ class Session:
         self._options = options
         self._dialogue = dialogue
         self._tls: TlsSession | None = None
-        self._witness: Witness | None = None
-        self._socket: socket.socket | None = None
+        self._wire: Wire | None = None
         self._is_secret = False
         self._is_broken = False
 
@@ -81,9 +75,7 @@ class Session:
 
     @property
     def server_certificate(self) -> ServerCertificate | None:
-        if self._tls is None or self._witness is None or self.host is None:
-            return None
-        return self._witness.certificate(self._tls.peer_verdict, self.host.name)
+        return ServerCertificate.shown_in(self._tls, self.host.name) if self._tls and self.host else None
 
     @property
     def client_certificate_requested(self) -> bool:
@@ -95,7 +87,7 @@ class Session:
 
     @property
     def client_certificate_authorities(self) -> tuple[str, ...]:
-        return self._witness.authorities if self._witness else ()
+        return self._tls.client_certificate_authorities if self._tls else ()
 
     async def open(self, hosts: Sequence[Host]) -> None:
         """Connect with the first host that answers, and come so far that mail can be sent."""
@@ -124,25 +116,25 @@ class Session:
 
     def abandon(self, reason: str) -> tuple[Reply, ...]:
         """After a `SendError`: the reply that each recipient is left with. Empty where no transaction was under way."""
-        under_way = self._socket is not None and self._engine.waiting_for is not None
+        under_way = self._wire is not None and self._engine.waiting_for is not None
         return self._engine.abandon(Reply(451, "4.4.2", reason)) if under_way else ()
 
     async def close(self) -> None:
         """QUIT is a courtesy: the mail's fate is known."""
-        if self._socket is None:
+        if self._wire is None:
             return
         try:
             if not self._is_broken and not self._engine.closing and self._engine.waiting_for is None:
                 await self._quit()
         finally:
-            self._socket.close()
+            self._wire.close()
 
     async def _quit(self) -> None:
         self._engine.quit()
         try:
             async with asyncio.timeout(_PARTING_SECONDS):
                 await self._event(Closing)
-        except (SendError, TlsError, ProtocolError, OSError):
+        except (SendError, EOFError, TlsError, ProtocolError, TimeoutError):
             self._dialogue.remark("no answer to QUIT")
 
     async def _reach(self, hosts: Sequence[Host]) -> None:
@@ -162,14 +154,13 @@ class Session:
     async def _connect(self, host: Host) -> None:
         options = self._options
         self._dialogue.remark(f"connecting to {self.place}")
-        self._socket = self._tls = self._witness = None
+        self._wire = self._tls = None
         self._is_broken = False
         try:
-            async with asyncio.timeout(options.timeout):
-                self._socket = await _connected(host.ip, options.port, options.source)
+            self._wire = await Wire.open(host.ip, options.port, options.source, options.timeout)
         except OSError as error:
             raise SendError(f"{self.place}: {self._unreachable(error)}") from None
-        self._engine = ClientEngine(options.helo or _literal(self._socket.getsockname()[0]))
+        self._engine = ClientEngine(options.helo or _literal(self._wire.own_ip))
         if options.tls == "implicit":
             await self._shake_hands(host)
         self._require((await self._event(Greeting)).reply)
@@ -198,18 +189,15 @@ class Session:
         await self._hello()
 
     async def _shake_hands(self, host: Host) -> None:
+        assert self._wire
         options = self._options
         context = ClientContext(options.identity, options.tls_profile, Verifier(options.trusted_roots))
-        self._witness = Witness(context)
-        session = self._tls = TlsSession(context, host.name)
-        session.start()
-        while not session.handshake_done:
-            await self._write_out(session.data_to_send())
-            await self._receive()
-        await self._write_out(session.data_to_send())
-        self._dialogue.remark(session.description)
+        self._tls = TlsSession(context, host.name)
+        said = await self._wire.shake_hands(self._tls)
+        self._dialogue.remark(self._tls.description)
         self._dialogue.remark(f"the server's certificate: {self.server_certificate}")
         self._dialogue.remark(self._client_certificate())
+        self._hear(said)
 
     def _client_certificate(self) -> str:
         identity = self._options.identity
@@ -242,53 +230,26 @@ class Session:
         self._dialogue.remark(f"{len(content)} bytes of content")
         self._engine.content(content)
         self._engine.content_end()
-        await self._write(self._engine.data_to_send())
+        assert self._wire
+        await self._wire.write(self._engine.data_to_send())
 
     async def _event(self, *kinds: type[_Event]) -> _Event:
         """The next event, which must be one of these."""
+        assert self._wire
         while (event := self._engine.next_event()) is NEED_DATA:
             if data := self._engine.data_to_send():
                 self._dialogue.sent(data, is_secret=self._is_secret)
-                await self._write(data)
-            plaintext = await self._receive()
-            self._dialogue.received(plaintext)
-            self._engine.receive(plaintext)
+                await self._wire.write(data)
+            self._hear(await self._wire.read())
         if isinstance(event, kinds):
             return event
         if isinstance(event, Closing):
             raise SendError(f"the server ended the session: {event.reply}", event.reply)
         raise SendError(str(event))
 
-    async def _write(self, plaintext: bytes) -> None:
-        if self._tls is not None:
-            self._tls.send(plaintext)
-            plaintext = self._tls.data_to_send()
-        await self._write_out(plaintext)
-
-    async def _write_out(self, data: bytes) -> None:
-        """Piece by piece, so that the time-out is for a piece. Who hung up has perhaps said why: that is read next."""
-        assert self._socket
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(ConnectionError), memoryview(data) as view:
-            for start in range(0, len(view), _PIECE):
-                async with asyncio.timeout(self._options.timeout):
-                    await loop.sock_sendall(self._socket, view[start : start + _PIECE])
-
-    async def _receive(self) -> bytes:
-        """What came next, decrypted; nothing while a handshake goes on. What TLS wants to answer, goes out."""
-        assert self._socket
-        data = b""
-        with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(self._options.timeout):
-                data = await asyncio.get_running_loop().sock_recv(self._socket, _PIECE)
-        if not data:
-            raise SendError(f"{self.place} closed the connection; its log may say why")
-        if self._tls is None:
-            return data
-        try:
-            return self._tls.receive(data)
-        finally:
-            await self._write_out(self._tls.data_to_send())
+    def _hear(self, plaintext: bytes) -> None:
+        self._dialogue.received(plaintext)
+        self._engine.receive(plaintext)
 
     def _require(self, reply: Reply) -> None:
         if not reply.is_positive:
@@ -302,7 +263,7 @@ class Session:
             yield
         except Refused as refused:
             raise SendError(str(refused.reply), refused.reply) from None
-        except (TlsError, ProtocolError, CertificateError, TimeoutError) as problem:
+        except (EOFError, TlsError, ProtocolError, CertificateError, TimeoutError) as problem:
             self._is_broken = True
             raise SendError(self._dialogue.safe(self._described(problem))) from None
 
@@ -311,21 +272,9 @@ class Session:
             step = self._engine.waiting_for
             awaited = f" while {step.value} was awaited" if step else ""
             return f"{self.place} said nothing for {self._options.timeout:g} s{awaited}; is a firewall in the way?"
+        if isinstance(problem, EOFError):
+            return f"{self.place} closed the connection; its log may say why"
         return str(problem)
-
-
-async def _connected(ip: str, port: int, source: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
-    try:
-        made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if source:
-            made.bind((source, 0))
-        await asyncio.get_running_loop().sock_connect(made, (ip, port))
-    except BaseException:
-        made.close()
-        raise
-    return made
 
 
 def _asks_for_notification(envelope: Envelope) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from posthouse.net.certificates import CertificateError, load_files
 from posthouse.net.verification import Verifier
 from posthouse.organization import notices
-from posthouse.organization.certificate import name_matches
+from posthouse.organization.certificate import is_named
 from posthouse.probe.doctor.case import Case
 from posthouse.probe.doctor.certificates import certificate_steps
 from posthouse.probe.doctor.step import About, Area, Step
@@ -140,7 +140,7 @@ def _certificate_steps(about: About, listener: Listener, case: Case) -> Iterator
         yield about.failed(str(error), "posthouse serve can't start with it")
         return
     yield from certificate_steps(about, identity, Verifier(case.organization.trusted_roots), chain_matters=False)
-    if not any(name_matches(name, case.settings.hostname) for name in identity.names):
+    if not is_named(identity.names, case.settings.hostname):
         yield about.warning(
             f"its certificate is for {', '.join(identity.names)}, not for {case.settings.hostname}",
             "clients that verify names need it to name what they connect to",

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Final
 
-from cryptography import x509
-from OpenSSL import crypto
-
 from posthouse.net.tls import TlsSession
-from posthouse.net.verification import Purpose, Verifier
 from posthouse.organization import OutboundConnector, TlsSettings
-from posthouse.organization.certificate import CertificateVerdict, ValidationStatus, name_matches
+from posthouse.organization.certificate import ValidationStatus, is_named
 from posthouse.probe.doctor.certificates import expiry_step
 from posthouse.probe.doctor.step import About, Step
 
@@ -30,24 +25,11 @@ _PROBLEMS: Final = {
 }
 
 
-class Witness(Verifier):
-    """Judges as any verifier, and keeps the certificate that it was shown."""
-
-    shown: x509.Certificate | None = None
-
-    def verify(
-        self, certificate: crypto.X509, chain: Sequence[crypto.X509] | None, purpose: Purpose
-    ) -> CertificateVerdict:
-        with suppress(ValueError):
-            self.shown = certificate.to_cryptography()
-        return super().verify(certificate, chain, purpose)
-
-
 def host_certificate_steps(
-    about: About, connector: OutboundConnector, host: str, session: TlsSession, shown: x509.Certificate | None
+    about: About, connector: OutboundConnector, host: str, session: TlsSession
 ) -> Iterator[Step]:
     """What is wrong with it ends the way only where TlsSettings look at it; else it is a warning."""
-    verdict = session.peer_verdict
+    verdict, shown = session.peer_verdict, session.peer_certificate
     if verdict is None or shown is None:
         yield about.failed(f"{host} shows no certificate that can be read", _TELL)
         return
@@ -59,7 +41,7 @@ def host_certificate_steps(
         return
     yield expiry_step(about, whose, shown)
     expected = connector.tls_domain or host
-    if any(name_matches(name, expected) or name_matches(expected, name) for name in verdict.names):
+    if is_named(verdict.names, expected):
         yield about.ok(f"it is for {expected}")
         return
     problem = about.failed if connector.tls_settings is TlsSettings.DOMAIN_VALIDATION else about.warning

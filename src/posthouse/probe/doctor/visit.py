@@ -9,10 +9,11 @@ from typing import Final
 from posthouse.mail import Envelope, Recipient, Refused, Reply, domain_of
 from posthouse.net.certificates import CertificateError, Identity
 from posthouse.net.tls import ClientContext, TlsSession
+from posthouse.net.verification import Verifier
 from posthouse.organization import OutboundConnector, TlsSettings
 from posthouse.probe.doctor.case import Case
 from posthouse.probe.doctor.conversation import Conversation, ConversationEnded
-from posthouse.probe.doctor.handshake import Witness, client_certificate_step, host_certificate_steps
+from posthouse.probe.doctor.handshake import client_certificate_step, host_certificate_steps
 from posthouse.probe.doctor.step import About, Status, Step
 from posthouse.probe.send import SendOptions, send_async
 from posthouse.smtp.extensions import PeerExtensions
@@ -117,9 +118,8 @@ class _Visit:
         return self._about.ok(f"{self._name} answers {self.phase} {hostname}")
 
     async def _secure(self) -> AsyncIterator[Step]:
-        witness = Witness(self._way.case.organization.trusted_roots)
         try:
-            session = await self._starttls(witness)
+            session = await self._starttls()
         except _NoTls as error:
             yield self._in_plain_text(str(error))
             if self._way.requires_tls:
@@ -133,7 +133,7 @@ class _Visit:
             return
         self._is_secure = True
         yield self._about.ok(f"{self._name} speaks {session.description}")
-        for step in host_certificate_steps(self._about, self._way.connector, self._name, session, witness.shown):
+        for step in host_certificate_steps(self._about, self._way.connector, self._name, session):
             yield step
             if step.status is Status.FAILED:
                 raise _Over
@@ -143,14 +143,15 @@ class _Visit:
             raise _Over
         yield client_certificate_step(self._about, self._name, session, has_one=self._way.identity is not None)
 
-    async def _starttls(self, witness: Witness) -> TlsSession:
+    async def _starttls(self) -> TlsSession:
         self.phase = "STARTTLS"
         if not self._extensions.starttls:
             raise _NoTls("does not offer STARTTLS")
         reply = await self.conversation.command("STARTTLS")
         if not reply.is_positive:
             raise _NoTls(f"refuses STARTTLS: {reply}")
-        session = TlsSession(ClientContext(self._way.identity, "intermediate", witness), self._name)
+        verifier = Verifier(self._way.case.organization.trusted_roots)
+        session = TlsSession(ClientContext(self._way.identity, "intermediate", verifier), self._name)
         await self.conversation.shake_hands(session)
         return session
 
