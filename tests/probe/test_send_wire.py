@@ -188,6 +188,21 @@ def test_a_secret_that_the_server_repeats_is_hidden_everywhere(
     assert line not in everything
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (b"250 ok\r\n", b"550 5.7.1 not for " + SECRET.encode() + b"\r\n"),
+        (b"250 ok\r\n", b"421 4.7.0 too much of " + SECRET.encode() + b"\r\n"),
+    ],
+    ids=["to a recipient", "to end the session"],
+)
+def test_a_secret_that_the_server_repeats_later_is_hidden_too(scripted: Scripted, answers: tuple[bytes, ...]) -> None:
+    result, _ = scripted(*GREETING, b"235 2.7.0 ok\r\n", *answers, mechanism="PLAIN", **LOGIN)
+    assert result.error
+    assert "[hidden]" in result.error
+    assert SECRET not in json.dumps(result.to_json()) + str(result)
+
+
 def test_a_password_over_plain_text_is_remarked_on(scripted: Scripted) -> None:
     result, _ = scripted(*GREETING, b"535 5.7.8 no\r\n", mechanism="PLAIN", **LOGIN)
     assert "the password goes over an unencrypted connection" in remarks(result)

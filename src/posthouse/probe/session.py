@@ -112,12 +112,13 @@ class Session:
                 await self._send_content(content)
                 event = await self._event(TransactionDone)
         assert isinstance(event, TransactionDone)
-        return event.replies
+        return tuple(map(self._safe, event.replies))
 
     def abandon(self, reason: str) -> tuple[Reply, ...]:
         """After a `SendError`: the reply that each recipient is left with. Empty where no transaction was under way."""
         under_way = self._wire is not None and self._engine.waiting_for is not None
-        return self._engine.abandon(Reply(451, "4.4.2", reason)) if under_way else ()
+        replies = self._engine.abandon(Reply(451, "4.4.2", reason)) if under_way else ()
+        return tuple(map(self._safe, replies))
 
     async def close(self) -> None:
         """QUIT is a courtesy: the mail's fate is known."""
@@ -244,7 +245,8 @@ class Session:
         if isinstance(event, kinds):
             return event
         if isinstance(event, Closing):
-            raise SendError(f"the server ended the session: {event.reply}", event.reply)
+            reply = self._safe(event.reply)
+            raise SendError(f"the server ended the session: {reply}", reply)
         raise SendError(str(event))
 
     def _hear(self, plaintext: bytes) -> None:
@@ -253,8 +255,11 @@ class Session:
 
     def _require(self, reply: Reply) -> None:
         if not reply.is_positive:
-            reply = replace(reply, text=self._dialogue.safe(reply.text))
+            reply = self._safe(reply)
             raise SendError(str(reply), reply)
+
+    def _safe(self, reply: Reply) -> Reply:
+        return replace(reply, text=self._dialogue.safe(reply.text))
 
     @contextlib.contextmanager
     def _in_one_line(self) -> Iterator[None]:
