@@ -11,8 +11,8 @@ from pathlib import Path
 from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING, STRINGS, enumeration
 from posthouse.cmdlets.errors import PSError, ScriptRefused
 from posthouse.cmdlets.files import AllowedFiles
+from posthouse.cmdlets.generic import GENERIC
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, Services, Stream, View
-from posthouse.cmdlets.library import LIBRARY
 from posthouse.cmdlets.limits import Budget, LimitReached
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.session import Session
@@ -129,7 +129,7 @@ class Scripts:
     def __init__(
         self,
         *,
-        library: Library = LIBRARY + CONNECTOR_CMDLETS,
+        library: Library = GENERIC + CONNECTOR_CMDLETS,
         answers: Sequence[str] = (),
         width: int = 120,
         files: AllowedFiles | None = None,
