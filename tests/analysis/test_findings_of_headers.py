@@ -146,13 +146,20 @@ def test_encryption(source: str, rest: str, severities: list[str]) -> None:
 
 
 def test_loops() -> None:
-    """One host thrice; Exchange's services on one host are one visit."""
+    """One host thrice; its filters and list managers, and Exchange's services, on one host are one visit."""
     round_trip = "Received: by {}.example with ESMTPS id 1; 3 Nov 2026 10:00:00 +0000\n"
     visits = [round_trip.format(name) for name in "abababc"]
     assert [text.partition(":")[0] for text in way(*visits)] == [
         "The message passed a.example 3 times",
         "The message passed b.example 3 times",
     ]
+    filtered = (
+        "Received: from mx.example.net by a.example with ESMTPS id 1; 3 Nov 2026 10:00:00 +0000\n",
+        "Received: from a.example ([127.0.0.1]) by localhost with ESMTP id 2; 3 Nov 2026 10:00:00 +0000\n",
+        "Received: from localhost ([127.0.0.1]) by a.example with ESMTP id 3; 3 Nov 2026 10:00:00 +0000\n",
+        "Received: from localhost (localhost [::1]) by a.example with ESMTP id 4; 3 Nov 2026 10:00:00 +0000\n",
+    )
+    assert way(*filtered) == []
     exchange = "Received: by a.example with Microsoft SMTP Server (TLS) id 1; 3 Nov 2026 10:00:00 +0000\n"
     assert way(*[exchange] * 4) == []
 
@@ -162,9 +169,13 @@ def test_too_many_hops() -> None:
     assert texts == ["27 hops are unusually many. Relays refuse mail as looping from 30 to 50 on."]
 
 
-def message(*lines: str) -> list[tuple[str, str, str]]:
+def report(*lines: str) -> HeaderReport:
     fields = ("From: a@contoso.com", "Date: Tue, 3 Nov 2026 10:00:00 +0000", "Message-ID: <1@a>")
-    return told(analyze("\n".join((*lines, *fields)).encode()))
+    return analyze("\n".join((*lines, *fields)).encode())
+
+
+def message(*lines: str) -> list[tuple[str, str, str]]:
+    return told(report(*lines))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +197,32 @@ def message(*lines: str) -> list[tuple[str, str, str]]:
 def test_authentication(results: str, findings: list[tuple[str, str]]) -> None:
     found = message(f"Authentication-Results: mx; {results}")
     assert [(severity, text) for severity, _, text in found] == findings
+
+
+def texts(*lines: str) -> list[str]:
+    return [finding.text for finding in report(*lines).findings]
+
+
+def test_nobody_is_told_to_let_a_forger_send() -> None:
+    spf, dmarc = texts("Authentication-Results: mx.example.net; spf=fail; dmarc=fail")
+    assert "If the mail is genuine, add" in spf
+    assert "If the mail is genuine, make" in dmarc
+
+
+def test_a_list_is_named_as_the_cause() -> None:
+    results = "Authentication-Results: mx.example.net; dkim=fail; dmarc=fail"
+    for text in texts(results, "List-Id: <users.lists.example.org>"):
+        assert text.endswith("write its own address into From.")
+    assert not any("mailing list" in text for text in texts(results))
+
+
+def test_a_gateway_in_front_of_microsoft_365_is_named_as_the_cause() -> None:
+    """SPF judges the address of the recipient's own gateway then."""
+    at_microsoft = "Received: from gw.example by X.mail.protection.outlook.com with ESMTPS; 3 Nov 2026 10:00:01 +0000"
+    at_gateway = "Received: from out.contoso.com by gw.example with ESMTPS; 3 Nov 2026 10:00:00 +0000"
+    results = "Authentication-Results: spf=fail smtp.mailfrom=contoso.com"
+    assert "Enhanced Filtering for Connectors" in texts(results, at_microsoft, at_gateway)[0]
+    assert "Enhanced Filtering" not in texts(results, at_microsoft)[0]
 
 
 def test_a_broken_arc_chain() -> None:
@@ -232,4 +269,8 @@ def test_the_senders_clock(received: str, findings: list[tuple[str, str, str]]) 
 def test_mail_of_others_from_the_internet_is_usual() -> None:
     header = "X-MS-Exchange-Organization-MessageDirectionality: Incoming"
     assert message(header, "To: user@fabrikam.example") == []
-    assert [name for _, name, _ in message(header, "To: user@contoso.com")] == [header.partition(":")[0]]
+    to_colleague = (header, "To: user@contoso.com")
+    assert [(severity, name) for severity, name, _ in message(*to_colleague)] == [("warning", header.partition(":")[0])]
+    genuine = "Authentication-Results: mx; dmarc=pass"
+    assert [severity for severity, *_ in message(*to_colleague, genuine)] == ["info"]
+    assert "a service that sends for you" in texts(*to_colleague, genuine)[0]

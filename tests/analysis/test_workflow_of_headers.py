@@ -94,6 +94,7 @@ def test_our_own_stamps_name_the_connector() -> None:
         ("DM6NAM11FT088.eop-nam11.prod.protection.outlook.com.", EOP),
         ("AM0PR04MB1.eurprd04.prod.outlook.com", EXO),
         ("BN9PR03CA0225.outlook.office365.com", EXO),
+        ("BN6PR01MB3089.prod.exchangelabs.com", EXO),
         ("mail.protection.outlook.com.evil.example", RECIPIENT),
         ("notoutlook.com", RECIPIENT),
     ],

@@ -21,7 +21,7 @@ from posthouse.mail import encoded_words
 HOP_LIMIT = 200
 """Hops that are looked at, the newest. No mail system passes on a message that has so many."""
 
-_ADDRESS_LIMIT = 2000
+_LIMIT = 2000  # characters in which addresses and dates are looked for
 _DOMAIN = re.compile(r"@([\w.-]{1,253})(?=[\s>,;]|\Z)")
 
 
@@ -113,15 +113,15 @@ def _summary(header: Mapping[str, Sequence[str]], way: Sequence[Hop]) -> Summary
         to=text("to"),
         cc=text("cc"),
         reply_to=text("reply-to"),
-        date=parse_date(text("date")),
+        date=parse_date(text("date")[:_LIMIT]),
         transit=transit(way),
     )
 
 
 def _domain(sender: str) -> str:
     """The domain of the address in From: what stands in the last angle brackets, since a name may look like one."""
-    return next(iter(_domains(sender[-_ADDRESS_LIMIT:].rpartition("<")[2])), "")
+    return next(iter(_domains(sender[-_LIMIT:].rpartition("<")[2])), "")
 
 
 def _domains(*texts: str) -> frozenset[str]:
-    return frozenset(match[1].lower() for text in texts for match in _DOMAIN.finditer(text[:_ADDRESS_LIMIT]))
+    return frozenset(match[1].lower() for text in texts for match in _DOMAIN.finditer(text[:_LIMIT]))

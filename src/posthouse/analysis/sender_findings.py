@@ -36,7 +36,7 @@ def _missing(facts: Facts) -> Iterator[Finding]:
             yield Finding(Severity.WARNING, text, title)
 
 
-_SEND_RIGHT = "Add the server's public address to the record, or send through Microsoft 365."
+_SEND_RIGHT = "If the mail is genuine, add the server's public address to the record, or send through Microsoft 365."
 _FAILURES: Mapping[tuple[str, str], tuple[Severity, str]] = {
     ("spf", "fail"): (
         Severity.WARNING,
@@ -64,7 +64,7 @@ _FAILURES: Mapping[tuple[str, str], tuple[Severity, str]] = {
     ),
     ("dmarc", "fail"): (
         Severity.WARNING,
-        "neither SPF nor DKIM proves the domain in From. Make one of them pass for that very domain.",
+        "neither SPF nor DKIM proves the domain in From. If the mail is genuine, make one of them pass for that very domain.",
     ),
     ("dmarc", "permerror"): (Severity.WARNING, "the domain's DMARC record is wrong. Repair it."),
     ("dmarc", "temperror"): (Severity.INFO, "DNS didn't answer the receiver; sent again it may pass."),
@@ -83,6 +83,12 @@ _FAILURES: Mapping[tuple[str, str], tuple[Severity, str]] = {
 _TITLES = {"compauth": "CompAuth"}
 _SPARED_BY_ARC = "ARC passed: a server that trusts those who passed the message on goes by what they found."
 _SPARED_BY_DMARC = ("spf", "dkim")
+_BY_LIST = " It came over a mailing list: that should leave mail as it is, or write its own address into From."
+_BY_GATEWAY = (
+    " If the server before Microsoft 365 is the recipient's own gateway, nothing is wrong with the sender: "
+    "turn on Enhanced Filtering for Connectors."
+)
+"""https://learn.microsoft.com/exchange/mail-flow-best-practices/use-connectors-to-configure-mail-flow/enhanced-filtering-for-connectors"""
 
 
 def _authentication(facts: Facts) -> Iterator[Finding]:
@@ -101,10 +107,21 @@ def _authentication(facts: Facts) -> Iterator[Finding]:
             meaning += f" {_SPARED_BY_ARC}"
         elif method == "dmarc" and _is_strict(verdict):
             severity = Severity.ERROR
+        meaning += _on_the_way(facts, method, result)
         said = f" at {assessment.server}" if assessment.server else ""
         why = f" ({verdict.why})" if verdict.why else ""
         text = f"{_TITLES.get(method, method.upper())} gave {result}{said}{why}: {meaning}"
         yield Finding(severity, text, assessment.header)
+
+
+def _on_the_way(facts: Facts, method: str, result: str) -> str:
+    """What makes genuine mail fail, between the sender and the server that checked."""
+    if result not in ("fail", "softfail"):
+        return ""
+    if method in ("dkim", "dmarc") and "list-id" in facts.header:
+        return _BY_LIST
+    way = facts.workflow
+    return _BY_GATEWAY if method == "spf" and way.over_relay and not (way.pool or way.entry is Entry.CONNECTOR) else ""
 
 
 def _is_strict(verdict: Verdict) -> bool:
@@ -173,12 +190,14 @@ def _entry(facts: Facts) -> Iterator[Finding]:
     reason = compauth[1].properties.get("reason", "") if compauth else ""
     own = domain in facts.recipient_domains or reason == "010" or reason.startswith("6")
     if facts.workflow.entry is Entry.INTERNET and own:
+        genuine = facts.authentication.results().get("dmarc") == "pass"
+        how = "DMARC passed: direct send, or a service that sends for you" if genuine else "direct send, or a forgery"
         text = (
             f"Mail from {domain or 'the organization'} came to Microsoft 365 from the internet, over no connector "
-            "(direct send, or a forgery). If it is yours, send over the relay, and check that its certificate "
+            f"({how}). If it is a device of yours, send over the relay, and check that its certificate "
             "or public address matches an inbound connector of type OnPremises."
         )
-        yield Finding(Severity.WARNING, text, facts.workflow.evidence)
+        yield Finding(Severity.INFO if genuine else Severity.WARNING, text, facts.workflow.evidence)
 
 
 def _pool(facts: Facts) -> Iterator[Finding]:

@@ -26,12 +26,11 @@ _OLD_TLS = ("SSL", "TLS1.0", "TLS1.1")
 
 
 def _loops(facts: Facts) -> Iterator[Finding]:
-    """Exchange's own services on one host hand a message to each other: that is one visit."""
     visits: Counter[str] = Counter()
     before = ""
     for hop in facts.hops:
         host = hop.received.by.lower()
-        if host and not (host == before and "microsoft" in hop.received.protocol.lower()):
+        if host and not _stayed(hop, host == before):
             visits[host] += 1
         before = host
     for host, count in visits.items():
@@ -41,6 +40,12 @@ def _loops(facts: Facts) -> Iterator[Finding]:
                 "Two servers or forwarding rules send it to each other: look who routes this recipient back."
             )
             yield Finding(Severity.ERROR, text, "Received")
+
+
+def _stayed(hop: Hop, same_host: bool) -> bool:
+    """Filters and list managers hand a message back to their host, Exchange's services to each other: one visit."""
+    handed_back = hop.received.source.ip == "::1" or hop.received.source.ip.startswith("127.")
+    return handed_back or (same_host and "microsoft" in hop.received.protocol.lower())
 
 
 def _many_hops(facts: Facts) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ _EOP = re.compile(
 )
 """The tenant's MX endpoint and the servers behind it; `example` is that of our own rehearsal (RFC 2606)."""
 
-_EXCHANGE_ONLINE = re.compile(r"\.(?:outlook\.com|outlook\.office365\.com|outlook\.cn|office365\.us)\Z")
+_EXCHANGE_ONLINE = re.compile(r"\.(?:outlook(?:\.office365)?\.com|exchangelabs\.com|outlook\.cn|office365\.us)\Z")
 _OUTBOUND = re.compile(r"\.outbound\.protection\.(?:outlook\.com|outlook\.cn|office365\.us)\Z")
 _POOL = re.compile(r"mail-\w{3,16}?(rl[hn]n|hn|on|lp)\d{4}\.", re.IGNORECASE)
 _RELAY_POOL = ipaddress.ip_network("40.95.0.0/16")
@@ -94,13 +94,18 @@ class Workflow:
     pool: Pool | None
 
     @property
+    def over_relay(self) -> bool | None:
+        """Whether it came to Microsoft 365 from a relay; None where that took no part."""
+        roles = [step.role for step in self.steps]
+        return Role.RELAY in roles[: roles.index(Role.PROTECTION)] if Role.PROTECTION in roles else None
+
+    @property
     def as_expected(self) -> bool | None:
         """Whether it went over a relay and a connector through Microsoft 365; None where that can't be told."""
-        roles = [step.role for step in self.steps]
         left_another_tenant = self.entry is Entry.INTERNET and self.pool is not None
-        if self.entry is None or left_another_tenant or Role.PROTECTION not in roles:
+        if self.entry is None or left_another_tenant or self.over_relay is None:
             return None
-        return self.entry is Entry.CONNECTOR and Role.RELAY in roles[: roles.index(Role.PROTECTION)]
+        return self.entry is Entry.CONNECTOR and self.over_relay
 
     def role(self, hop: Hop) -> Role | None:
         return next((step.role for step in self.steps if hop.number in step.hops), None)

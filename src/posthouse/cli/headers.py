@@ -88,7 +88,8 @@ def _show(report: HeaderReport, title: str, *, local: bool) -> None:
 
 def _way(report: HeaderReport) -> Iterator[tuple[str, object]]:
     workflow = report.workflow
-    yield "sender", workflow.origin
+    if workflow.origin:
+        yield "sender", workflow.origin
     for step in workflow.steps:
         connector = f", connector {step.connector}" if step.connector else ""
         yield step.role, f"{step.host} (hop {cell(step.hops)}{connector})"
