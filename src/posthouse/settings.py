@@ -185,7 +185,7 @@ class Limits(Section):
 
 
 class AdminSettings(Section):
-    """Where the admin centre and the REST API are to listen; empty is off. This version has neither."""
+    """Where the REST API listens; empty is off."""
 
     address: Annotated[str, AfterValidator(lambda address: address and _checked_address(address))] = "127.0.0.1:8025"
 

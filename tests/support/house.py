@@ -69,9 +69,10 @@ class House:
         self.log = folder / "serve.log"
         top, _, sections = settings.partition("\n[")
         listener = "" if "[[listener]]" in settings else f'[[listener]]\naddress = "{self.address}:{PORT}"\n'
+        admin = "" if "[admin]" in settings else '[admin]\naddress = ""\n'
         self.config.write_text(
             f'hostname = "{hostname}"\ndata_dir = "data"\nlog = "json"\n{top}\n{listener}\n'
-            f"{'[' + sections if sections else ''}\n".replace("ADDRESS", self.address),
+            f"{'[' + sections if sections else ''}\n{admin}".replace("ADDRESS", self.address),
             "utf-8",
         )
         self.write_organization(organization)
@@ -151,7 +152,14 @@ class House:
     @property
     def workers(self) -> list[psutil.Process]:
         assert self.process is not None
-        return psutil.Process(self.process.pid).children()
+        return [child for child in psutil.Process(self.process.pid).children() if child not in self.admin_processes]
+
+    @property
+    def admin_processes(self) -> list[psutil.Process]:
+        """What answers at the admin address: one, or none for a moment."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "--attached" in command_line(child)]
 
     def kill_worker(self, worker: psutil.Process | None = None) -> None:
         """Kill -9 one of the workers, and wait until it is no more."""
@@ -257,6 +265,13 @@ def has_ended(process: psutil.Process) -> bool:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def listens(process: psutil.Process) -> bool:

@@ -8,7 +8,15 @@ from posthouse.admin.actors import Actor, Face, local_actor
 from posthouse.admin.administration import Administration, Applied
 from posthouse.admin.authentication import Authentication
 from posthouse.admin.difference import Change
-from posthouse.admin.errors import AdminError, Forbidden, LockedOut, SignInRefused
+from posthouse.admin.errors import (
+    AdminError,
+    AlreadyThere,
+    Forbidden,
+    LockedOut,
+    NotFound,
+    Outdated,
+    SignInRefused,
+)
 from posthouse.admin.in_force import SettingInForce, settings_in_force
 from posthouse.admin.items import ItemKind, Items
 from posthouse.admin.mail import Mail, QueueAct
@@ -21,6 +29,7 @@ __all__ = [
     "Acts",
     "AdminError",
     "Administration",
+    "AlreadyThere",
     "Applied",
     "Authentication",
     "Change",
@@ -30,6 +39,8 @@ __all__ = [
     "Items",
     "LockedOut",
     "Mail",
+    "NotFound",
+    "Outdated",
     "Permission",
     "QueueAct",
     "Role",

@@ -19,6 +19,7 @@ from posthouse.admin.administrators import Administrators
 from posthouse.admin.audit import Audit, Ledger, organization_records
 from posthouse.admin.difference import Change, difference
 from posthouse.admin.errors import AdminError, Forbidden
+from posthouse.admin.health import Health
 from posthouse.admin.mail import Mail
 from posthouse.admin.references import Document, Resolver, Stored, secret_names, written
 from posthouse.admin.roles import Act, Acts
@@ -59,7 +60,7 @@ class _Prepared:
 class Administration:
     """The acts of `actor` on one store, whether or not a `serve` is running on it. Each checks his roles first.
 
-    `mail` has those on the queue and the trace, `administrators`, `tokens` and `audit` what their names say.
+    `mail` has those on the queue and the trace, `administrators`, `tokens`, `audit` and `health` what their names say.
     Without an actor it is the user of this process, who can write the store in any case.
     """
 
@@ -72,6 +73,7 @@ class Administration:
         self.administrators = Administrators(store, self.ledger)
         self.tokens = Tokens(store, self.ledger)
         self.audit = Audit(store, self.ledger)
+        self.health = Health(store, self.ledger)
         self._data_dir = store.data_dir
         self._environ = environ
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from posthouse.admin import passwords
 from posthouse.admin.audit import Ledger, Record
-from posthouse.admin.errors import AdminError
+from posthouse.admin.errors import AdminError, AlreadyThere, NotFound
 from posthouse.admin.names import checked_name
 from posthouse.admin.roles import Acts, Role
 from posthouse.spool import (
@@ -23,6 +23,7 @@ from posthouse.spool import (
 )
 
 Everyone = dict[str, Administrator]
+Approve = Callable[[Administrator], None]
 _SETUP_SECONDS = 24 * 3600.0
 
 
@@ -52,10 +53,12 @@ class Administrators:
         roles: Sequence[Role] | None = None,
         enabled: bool | None = None,
         totp: bytes | None = None,
+        approve: Approve = lambda _: None,
     ) -> None:
         """None leaves what is there; an empty `totp` ends the asking for codes.
 
-        A new password, another or no `totp`, and being disabled end the sessions.
+        A new password, another or no `totp`, and being disabled end the sessions. `approve` sees what is there, and
+        raises `AdminError` where it should not be changed.
         """
         with self._ledger.attempt(Acts.SET_ADMINISTRATOR, name) as record:
             name = checked_name(name)
@@ -66,21 +69,23 @@ class Administrators:
                 enabled=enabled,
             )
 
-            def approve(before: Everyone, after: Everyone) -> AuditRecord:
+            def approved(before: Everyone, after: Everyone) -> AuditRecord:
+                approve(before[name])
                 _keep_a_manager(before, after)
                 return record(_difference(before[name], after[name], change))
 
-            self._known(name, lambda: self._table.change(name, change, approve))
+            self._known(name, lambda: self._table.change(name, change, approved))
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, *, approve: Approve = lambda _: None) -> None:
         with self._ledger.attempt(Acts.REMOVE_ADMINISTRATOR, name) as record:
             name = checked_name(name)
 
-            def approve(before: Everyone, after: Everyone) -> AuditRecord:
+            def approved(before: Everyone, after: Everyone) -> AuditRecord:
+                approve(before[name])
                 _keep_a_manager(before, after)
                 return record([AuditChange("Roles", before=list(before[name].roles))])
 
-            self._known(name, lambda: self._table.remove(name, approve))
+            self._known(name, lambda: self._table.remove(name, approved))
 
     def end_sessions(self, name: str) -> None:
         """Whoever is signed in by that name is so no longer."""
@@ -111,7 +116,7 @@ class Administrators:
             act()
         except KeyError:
             names = ", ".join(self._table.all()) or "none"
-            raise AdminError(f'there is no administrator "{name}"; there are: {names}') from None
+            raise NotFound(f'there is no administrator "{name}"; there are: {names}') from None
 
 
 def new_administrator(name: str, password: str, roles: Sequence[Role]) -> Administrator:
@@ -123,7 +128,7 @@ def new_administrator(name: str, password: str, roles: Sequence[Role]) -> Admini
 def approve_new(new: Administrator, record: Record) -> Callable[[Everyone, Everyone], AuditRecord]:
     def approve(before: Everyone, after: Everyone) -> AuditRecord:
         if new.name in before:
-            raise AdminError(f'there is an administrator "{new.name}" already; take another name')
+            raise AlreadyThere(f'there is an administrator "{new.name}" already; take another name')
         return record([AuditChange("Roles", after=list(new.roles)), AuditChange("Password", after="(set)")])
 
     return approve

@@ -1,6 +1,9 @@
 """Why an administrator's act was refused.
 
 AdminError           it can't be done
+├── NotFound         there is nothing of that name
+├── AlreadyThere     the name is taken
+├── Outdated         somebody changed it since it was looked at
 ├── Forbidden        the actor's roles don't allow it
 └── SignInRefused    whoever asks is not who they say
     └── LockedOut    too many tries: wait
@@ -15,6 +18,18 @@ class AdminError(Exception):
     def __init__(self, *lines: str) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class NotFound(AdminError):
+    """Names what there is."""
+
+
+class AlreadyThere(AdminError):
+    """Names what is there already."""
+
+
+class Outdated(AdminError):
+    """The change was made for another state than that which is there now."""
 
 
 class Forbidden(AdminError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from posthouse.admin.administration import Administration, Applied, Edit
-from posthouse.admin.errors import AdminError
+from posthouse.admin.errors import NotFound
 from posthouse.admin.references import Document
 from posthouse.admin.roles import change_of
 from posthouse.admin.spelling import cmdlet_spelling
@@ -18,13 +18,21 @@ ItemKind = Literal["accepted_domain", "inbound_connector", "outbound_connector"]
 class Items:
     """All items of one kind. Values are as in an organization file; None takes a key away, so that its default holds.
 
-    References to files are relative to `folder`.
+    References to files are relative to `folder`. `approve` sees the organization that a change is made from, and raises
+    `AdminError` where it should not be made.
     """
 
-    def __init__(self, administration: Administration, kind: ItemKind, folder: Path) -> None:
+    def __init__(
+        self,
+        administration: Administration,
+        kind: ItemKind,
+        folder: Path,
+        approve: Callable[[Document], None] = lambda _: None,
+    ) -> None:
         self._administration = administration
         self._kind: ItemKind = kind
         self._folder = folder
+        self._approve = approve
 
     def new(self, name: str, values: Mapping[str, Any]) -> Applied:
         def edit(document: Document) -> Document:
@@ -48,15 +56,19 @@ class Items:
         return self._changed("Remove", name, edit)
 
     def _changed(self, verb: str, name: str, edit: Edit) -> Applied:
+        def approved(document: Document) -> Document:
+            self._approve(document)
+            return edit(document)
+
         act = change_of(verb, cmdlet_spelling(self._kind))
-        return self._administration.change(edit, self._folder, act=act, target=name)
+        return self._administration.change(approved, self._folder, act=act, target=name)
 
     def _found(self, document: Document, name: str) -> Document:
         items: list[Document] = document.get(self._kind, [])
         found = next((item for item in items if item["name"].casefold() == name.casefold()), None)
         if found is None:
             names = ", ".join(item["name"] for item in items) or "none"
-            raise AdminError(f'there is no {self._kind.replace("_", " ")} "{name}"; there are: {names}')
+            raise NotFound(f'there is no {self._kind.replace("_", " ")} "{name}"; there are: {names}')
         return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from posthouse.admin.audit import Ledger
-from posthouse.admin.errors import AdminError
+from posthouse.admin.errors import AdminError, NotFound
 from posthouse.admin.roles import Act, Acts
 from posthouse.admin.spelling import cmdlet_spelling
 from posthouse.mail import Content
@@ -53,12 +53,30 @@ class Mail:
         self._ledger.check(Acts.GET_QUEUE)
         return _all(lambda cursor: self._queue.list(wanted, _PAGE, cursor))
 
+    def trace_page(self, wanted: TraceFilter, limit: int, cursor: str | None = None) -> TracePage:
+        """A page of `trace`, from where `cursor` left off."""
+        self._ledger.check(Acts.GET_TRACE)
+        return _from_cursor(cursor, lambda: self._trace.find(wanted, limit, cursor))
+
+    def queue_page(self, wanted: QueueFilter, limit: int, cursor: str | None = None) -> TracePage:
+        """A page of `queue`, from where `cursor` left off."""
+        self._ledger.check(Acts.GET_QUEUE)
+        return _from_cursor(cursor, lambda: self._queue.list(wanted, limit, cursor))
+
+    def traced(self, message_id: str) -> tuple[TraceEntry, ...]:
+        """All about a message, an entry for each of its recipients."""
+        self._ledger.check(Acts.GET_TRACE, message_id)
+        entries = self._trace.show(message_id)
+        if not entries:
+            raise NotFound(f'there is no message "{message_id}" in the trace; search by sender, recipient or time')
+        return entries
+
     def queued(self, message_id: str) -> tuple[TraceEntry, ...]:
         """All about a message of which something is in the queue, an entry for each of its recipients."""
         self._ledger.check(Acts.GET_QUEUE, message_id)
         entries = self._queue.show(message_id)
         if not entries:
-            raise AdminError(f'there is no message "{message_id}" in the queue; posthouse trace --id may find it')
+            raise NotFound(f'there is no message "{message_id}" in the queue; posthouse trace --id may find it')
         return entries
 
     def content(self, message_id: str) -> Content:
@@ -66,7 +84,7 @@ class Mail:
         with self._ledger.attempt(Acts.EXPORT_MESSAGE, message_id) as record:
             content = self._queue.content(message_id)
             if content is None:
-                raise AdminError(f'there is no message "{message_id}" in the queue')
+                raise NotFound(f'there is no message "{message_id}" in the queue')
             self._ledger.write(record())
             return content
 
@@ -85,6 +103,13 @@ class Mail:
 def _parameters(chosen: QueueFilter) -> list[AuditChange]:
     given = {field.name: getattr(chosen, field.name) for field in dataclasses.fields(chosen)}
     return [AuditChange(cmdlet_spelling(key), after=value) for key, value in given.items() if value]
+
+
+def _from_cursor(cursor: str | None, find: Callable[[], TracePage]) -> TracePage:
+    try:
+        return find()
+    except ValueError:
+        raise AdminError(f'"{cursor}" is no cursor; give back the one that came with a page') from None
 
 
 def _all(page: Callable[[str | None], TracePage]) -> Iterator[TraceEntry]:

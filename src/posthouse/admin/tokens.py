@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from posthouse.admin.administrators import token_hash
 from posthouse.admin.audit import Ledger
-from posthouse.admin.errors import AdminError
+from posthouse.admin.errors import AdminError, AlreadyThere, NotFound
 from posthouse.admin.names import checked_name
 from posthouse.admin.roles import Acts, Role
 from posthouse.spool import AuditChange, Store, Token, TokenTable
@@ -39,7 +39,7 @@ class Tokens:
             new = Token(checked_name(name), role.value, now, self._ledger.actor.name, now + lifetime)
             changes = [AuditChange("Role", after=role.value), AuditChange("ExpiresAt", after=_date(new.expires_at))]
             if not self._table.add(new, token_hash(token), record(changes)):
-                raise AdminError(f'there is a token "{new.name}" already; take another name, or remove that one')
+                raise AlreadyThere(f'there is a token "{new.name}" already; take another name, or remove that one')
         return token
 
     def remove(self, name: str) -> None:
@@ -47,7 +47,7 @@ class Tokens:
         with self._ledger.attempt(Acts.REMOVE_TOKEN, name) as record:
             if not self._table.remove(checked_name(name), record()):
                 names = ", ".join(token.name for token in self._table.list()) or "none"
-                raise AdminError(f'there is no token "{name}"; there are: {names}')
+                raise NotFound(f'there is no token "{name}"; there are: {names}')
 
 
 def _date(at: float) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posthouse.cli.options import Config, Json, administration, settings_of
-from posthouse.cli.output import show_rows, timestamp
+from posthouse.cli.output import show_rows
 
 if TYPE_CHECKING:
     from posthouse.admin import Role
@@ -38,18 +38,10 @@ app = typer.Typer(help="Administrators: who may sign in.")
 @app.command("list")
 def list_administrators(as_json: Json = False, config: Config = None) -> None:
     """List the administrators."""
+    from posthouse.admin.shown import shown_administrator
+
     with administration(config) as admin:
-        rows = [
-            {
-                "name": who.name,
-                "roles": list(who.roles),
-                "enabled": who.enabled,
-                "totp": who.has_totp,
-                "created": timestamp(who.created_at),
-                "last_sign_in": timestamp(who.last_sign_in_at),
-            }
-            for who in admin.administrators.list()
-        ]
+        rows = [shown_administrator(who) for who in admin.administrators.list()]
     show_rows(rows, _COLUMNS, as_json=as_json)
 
 

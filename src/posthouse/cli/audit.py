@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from posthouse.cli.options import Config, Json, administration, moment
-from posthouse.cli.output import show_json, show_table, timestamp
+from posthouse.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
     from posthouse.spool import AuditOutcome, AuditRecord
@@ -27,13 +27,14 @@ def audit(
     config: Config = None,
 ) -> None:
     """Search what administrators did or were refused, newest first."""
+    from posthouse.admin.shown import shown_record
     from posthouse.spool import AuditFilter
 
     wanted = AuditFilter(moment(since), moment(until), who, act, target, _outcome(outcome))
     with administration(config) as admin:
         records = list(islice(admin.audit.find(wanted), limit))
     if as_json:
-        show_json([_row(record) for record in records])
+        show_json([shown_record(record) for record in records])
     else:
         headings = ("When", "Who", "Face", "From", "Act", "Object", "Outcome", "What")
         show_table(headings, map(_cells, records))
@@ -50,21 +51,9 @@ def _outcome(word: str) -> AuditOutcome | None:
         raise typer.BadParameter(f'"{word}" is no outcome; write one of {", ".join(AuditOutcome)}') from None
 
 
-def _row(record: AuditRecord) -> dict[str, Any]:
-    return {
-        "at": timestamp(record.at),
-        "who": record.who,
-        "face": record.face,
-        "origin": record.origin,
-        "act": record.act,
-        "object": record.object,
-        "outcome": record.outcome.value,
-        "reason": record.reason,
-        "changes": [{"key": change.key, "before": change.before, "after": change.after} for change in record.changes],
-    }
-
-
 def _cells(record: AuditRecord) -> tuple[object, ...]:
+    from posthouse.admin.shown import timestamp
+
     what = record.reason or "; ".join(f"{one.key}: {_text(one.before)} -> {_text(one.after)}" for one in record.changes)
     words = (record.who, record.face, record.origin, record.act, record.object, record.outcome.value, what)
     return (timestamp(record.at), *words)

@@ -6,7 +6,6 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -107,13 +106,4 @@ def cell(value: object) -> str:
         text
         if text.isprintable()
         else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    )
-
-
-def timestamp(at: float | None) -> str | None:
-    """Unix time as ISO 8601 in UTC, for JSON."""
-    return (
-        None
-        if at is None
-        else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     )

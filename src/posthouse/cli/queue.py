@@ -11,7 +11,7 @@ import typer
 from posthouse.cli.explain import rows as explanation_rows
 from posthouse.cli.options import Config, Json, administration
 from posthouse.cli.output import show_json, show_rows, show_table
-from posthouse.cli.trace import row_of, state_named
+from posthouse.cli.trace import state_named
 
 if TYPE_CHECKING:
     from posthouse.admin import QueueAct
@@ -45,11 +45,12 @@ def list_queue(
     config: Config = None,
 ) -> None:
     """List recipients whose mail waits or is held, oldest first."""
+    from posthouse.admin.shown import shown_entry
     from posthouse.spool import QueueFilter
 
     wanted = QueueFilter(sender=sender, recipient=recipient, state=state_named(status))
     with administration(config) as admin:
-        rows = [row_of(entry) for entry in islice(admin.mail.queue(wanted), limit)]
+        rows = [shown_entry(entry) for entry in islice(admin.mail.queue(wanted), limit)]
     show_rows(rows, _COLUMNS, as_json=as_json)
 
 
@@ -60,8 +61,10 @@ def show(
     config: Config = None,
 ) -> None:
     """Show all about a message, and what the last answer means."""
+    from posthouse.admin.shown import shown_entry
+
     with administration(config) as admin:
-        found = [(row_of(entry), _explained(entry)) for entry in admin.mail.queued(message)]
+        found = [(shown_entry(entry), _explained(entry)) for entry in admin.mail.queued(message)]
     if as_json:
         show_json([row | {"explanation": reply.to_json() if reply else None} for row, reply in found])
         return

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from posthouse.cli.options import Config, Json, administration, duration
-from posthouse.cli.output import show_json, show_rows, timestamp
+from posthouse.cli.output import show_json, show_rows
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What the token is for.")]
 _COLUMNS = {
@@ -25,18 +25,10 @@ app = typer.Typer(help="API tokens: what programs sign in with.")
 @app.command("list")
 def list_tokens(as_json: Json = False, config: Config = None) -> None:
     """List the tokens. What they are themselves is shown only when they are made."""
+    from posthouse.admin.shown import shown_token
+
     with administration(config) as admin:
-        rows = [
-            {
-                "name": token.name,
-                "role": token.role,
-                "created": timestamp(token.created_at),
-                "created_by": token.created_by,
-                "expires": timestamp(token.expires_at),
-                "last_used": timestamp(token.used_at),
-            }
-            for token in admin.tokens.list()
-        ]
+        rows = [shown_token(token) for token in admin.tokens.list()]
     show_rows(rows, _COLUMNS, as_json=as_json)
 
 

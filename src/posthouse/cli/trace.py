@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from posthouse.cli.options import Config, Json, administration, moment
-from posthouse.cli.output import show_rows, timestamp
-
-if TYPE_CHECKING:
-    from posthouse.spool import TraceEntry
+from posthouse.cli.output import show_rows
 
 _COLUMNS = {
     "received": "Received",
@@ -39,6 +36,7 @@ def trace(
     config: Config = None,
 ) -> None:
     """Search what happened to messages, newest first."""
+    from posthouse.admin.shown import shown_entry
     from posthouse.spool import TraceFilter
 
     wanted = TraceFilter(
@@ -52,7 +50,7 @@ def trace(
         connector=connector,
     )
     with administration(config) as admin:
-        rows = [row_of(entry) for entry in islice(admin.mail.trace(wanted), limit)]
+        rows = [shown_entry(entry) for entry in islice(admin.mail.trace(wanted), limit)]
     show_rows(rows, _COLUMNS, as_json=as_json)
 
 
@@ -66,36 +64,3 @@ def state_named(word: str) -> Any:
         return State(word)
     except ValueError:
         raise typer.BadParameter(f'"{word}" is no status; write one of {", ".join(State)}') from None
-
-
-def row_of(entry: TraceEntry) -> dict[str, Any]:
-    """A trace entry as JSON shows it, from acceptance on."""
-    return {
-        "id": entry.message_id,
-        "received": timestamp(entry.received_at),
-        "origin": entry.origin.value,
-        "sender": entry.reverse_path or "<>",
-        "recipient": entry.forward_path,
-        "subject": entry.subject,
-        "message_id": entry.header_message_id,
-        "size": entry.size,
-        "client": entry.client.ip,
-        "helo": entry.client.helo,
-        "protocol": entry.client.protocol,
-        "tls": entry.client.tls,
-        "certificate": entry.client.certificate,
-        "login": entry.client.login,
-        "connector": entry.connector,
-        "reasons": entry.reasons.splitlines(),
-        "status": entry.state.value,
-        "attempts": entry.attempts,
-        "due": timestamp(entry.due) if not entry.state.is_final else None,
-        "reply": str(entry.reply) if entry.reply else None,
-        "remote": entry.remote,
-        "at": timestamp(entry.at),
-        "outbound_connector": entry.outbound_connector,
-        "destination": entry.destination,
-        "events": [
-            {"at": timestamp(event.at), "event": event.kind.value, "detail": event.detail} for event in entry.events
-        ],
-    }

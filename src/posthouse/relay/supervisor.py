@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -15,6 +15,7 @@ from types import FrameType
 from posthouse import observe
 from posthouse.relay import worker
 from posthouse.relay.census import Census
+from posthouse.relay.companion import Companion
 from posthouse.relay.house import allow_open_files, hold_data_dir, node_name
 from posthouse.relay.listener import identity_file, reserve_address
 from posthouse.settings import Settings
@@ -27,8 +28,10 @@ _RESTART_PAUSE = 1.0
 log = observe.logger
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, beside: Sequence[str] = ()) -> int:
     """Run the relay in the foreground until SIGTERM or SIGINT. Returns the exit status: 1 if it never got ready.
+
+    `beside` is the command line of a program to run beside it.
 
     Raises `StartError` with one line for the user when the data directory, the store or a port can't be had.
     """
@@ -46,7 +49,7 @@ def serve(settings: Settings) -> int:
         ]
         if revision == 0:
             log.warning("no organization yet", hint="nothing is accepted before: posthouse apply FILE")
-        crew = Crew(settings, node, [sock.getsockname()[:2] for sock in reserved])
+        crew = Crew(settings, node, [sock.getsockname()[:2] for sock in reserved], beside)
         return crew.run()
 
 
@@ -68,12 +71,13 @@ class Member:
 class Crew:
     """The workers of one `serve`. Single-threaded on purpose: it forks."""
 
-    def __init__(self, settings: Settings, node: str, addresses: list[tuple[str, int]]) -> None:
+    def __init__(self, settings: Settings, node: str, addresses: list[tuple[str, int]], beside: Sequence[str]) -> None:
         self._settings = settings
         self._node = node
         self._addresses = addresses
         self._size = settings.worker_count
         self._census = Census(self._size)
+        self._companion = Companion(beside)
         self._members: dict[int, Member] = {}
         self._restart_at: dict[int, float] = {}
         self._dead: list[int] = []
@@ -83,7 +87,7 @@ class Crew:
         self._processes = multiprocessing.get_context("fork") if self._forks else multiprocessing.get_context("spawn")
 
     def run(self) -> int:
-        with self._signals():
+        with self._companion, self._signals():
             for number in range(self._size):
                 self._start(number)
             while not self._is_over():
@@ -93,6 +97,7 @@ class Crew:
                 self._tell_to_end()
                 self._kill_hung()
                 self._announce()
+                self._look_after_companion()
         if self._announced or self._stop_at is not None:
             log.info("stopped")
             return 0
@@ -110,6 +115,11 @@ class Crew:
             self._announced = True
             listening = " ".join(f"{host}:{port}" for host, port in self._addresses)
             log.info("ready", listening=listening, workers=self._size, data_dir=str(self._settings.data_dir))
+
+    def _look_after_companion(self) -> None:
+        """Once the workers accept mail, and until they are to stop."""
+        if self._announced and self._stop_at is None:
+            self._companion.look_after()
 
     def _start(self, number: int) -> None:
         reports, reporter = self._processes.Pipe(duplex=False)
