@@ -47,4 +47,7 @@ def test_a_bounce_on_standard_input(posthouse: Any, monkeypatch: pytest.MonkeyPa
 def test_what_is_no_reply(posthouse: Any, options: tuple[str, ...]) -> None:
     ran = posthouse("explain", "hello", *options)
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "there is no reply of a mail server in it; give a line with a code, such as 550 5.7.64\n"
+    assert ran.err == (
+        "there is no reply of a mail server in it; "
+        "give a line with a code, such as 550 5.7.64, or a file: posthouse explain < FILE\n"
+    )

@@ -276,8 +276,6 @@ HEADERS: Mapping[str, Known] = {
     "x-crosspremisesheadersfilteredbysendconnector": Known("Server that removed internal Exchange headers on sending"),
     "x-customspam": Known("Advanced Spam Filter setting that matched"),
     "x-clientproxiedby": Known("Servers that the client was handed on by"),
-    "x-microsoft-antispam-message-info": DIAGNOSTICS,
-    "x-microsoft-exchange-diagnostics": DIAGNOSTICS,
 }
 """Headers that hold one value, by their name in lower case."""
 

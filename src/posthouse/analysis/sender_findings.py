@@ -64,7 +64,7 @@ _FAILURES: Mapping[tuple[str, str], tuple[Severity, str]] = {
     ),
     ("dmarc", "fail"): (
         Severity.WARNING,
-        "neither SPF nor DKIM proves the domain in From. If the mail is genuine, make one of them pass for that very domain.",
+        "neither SPF nor DKIM proves the domain in From. If the mail is genuine, make one pass for that very domain.",
     ),
     ("dmarc", "permerror"): (Severity.WARNING, "the domain's DMARC record is wrong. Repair it."),
     ("dmarc", "temperror"): (Severity.INFO, "DNS didn't answer the receiver; sent again it may pass."),

@@ -31,7 +31,11 @@ def explain(
 
     found = explained(sys.stdin.buffer.read(_ENOUGH) if text in (None, [_STDIN]) else " ".join(text or ()))
     if not found:
-        typer.echo("there is no reply of a mail server in it; give a line with a code, such as 550 5.7.64", err=True)
+        typer.echo(
+            "there is no reply of a mail server in it; "
+            "give a line with a code, such as 550 5.7.64, or a file: posthouse explain < FILE",
+            err=True,
+        )
         raise typer.Exit(1)
     if as_json:
         show_json([explanation.to_json() for explanation in found])

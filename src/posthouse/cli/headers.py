@@ -15,7 +15,7 @@ from posthouse.cli.output import cell, show_json, show_table
 if TYPE_CHECKING:
     from posthouse.analysis import Finding, HeaderReport, Hop
 
-_ENOUGH = 8 << 20  # bytes: a header ends long before
+_ENOUGH = 1 << 20  # bytes: all that is looked at
 _STDIN = "-"
 _BAR = 10  # columns for the whole
 _VALUE = 60  # columns of a value that only its beginning tells anything of
