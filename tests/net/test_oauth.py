@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -127,10 +128,54 @@ def test_an_authority_that_says_nothing(acquire: Acquire) -> None:
         acquire({}, authority=f"https://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
 
 
-def test_an_authority_in_trouble(acquire: Acquire, entra: Entra) -> None:
-    entra.trouble = 503
-    with pytest.raises(TokenUnavailable, match=r"HTTP Error: 503.*try again later"):
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_authority_in_trouble(acquire: Acquire, entra: Entra, status: int) -> None:
+    entra.trouble = status
+    with pytest.raises(TokenUnavailable, match=rf"HTTP {status}.*try again later"):
         acquire({"secret": SECRET})
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"",
+        b"\xff",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"[" * 100_000,
+        b'{"access_token": 5}',
+        b'{"access_token": ""}',
+        b'{"access_token": "a\\r\\nb"}',
+        b'{"access_token": "a", "expires_in": []}',
+        b'{"access_token": "a", "expires_in": "soon"}',
+        b'{"access_token": "a", "expires_in": 1e400}',
+        b'{"error_description": {}}',
+    ],
+)
+def test_an_answer_that_makes_no_sense(
+    acquire: Acquire, entra: Entra, nonsense: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    entra.nonsense = nonsense
+    with pytest.raises(TokenRefused, match="no token that makes sense; check authority"):
+        acquire({"secret": SECRET})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_endless_explanation_is_cut(acquire: Acquire, entra: Entra) -> None:
+    entra.nonsense = json.dumps({"error_description": "AADSTS50000: why" + " " * 1_000_000}).encode()
+    with pytest.raises(TokenRefused, match=r"^AADSTS50000: why *; see"):
+        acquire({"secret": SECRET})
+
+
+def test_the_secret_does_not_follow_a_redirection(acquire: Acquire, entra: Entra) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        entra.elsewhere = f"http://127.0.0.1:{elsewhere.getsockname()[1]}"
+        with pytest.raises(TokenRefused, match="sends us elsewhere; check authority"):
+            acquire({"secret": SECRET}, timeout=2)
+        elsewhere.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
 
 
 def test_neither_secret_nor_token_is_ever_shown(acquire: Acquire, entra: Entra, certificate: Identity) -> None:

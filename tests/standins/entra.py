@@ -56,8 +56,10 @@ class Refusal(Exception):
 
 
 class Entra(HttpsServer):
-    """One tenant, on loopback over HTTPS. `issued` are the tokens it gave; `trouble` a status it answers with instead;
-    `clock_ahead` the seconds that its clock is before the clients'.
+    """One tenant, on loopback over HTTPS. `issued` are the tokens it gave.
+
+    Instead of those, `trouble` is a status, `nonsense` a content and `elsewhere` a redirection that it answers with.
+    `clock_ahead` are the seconds that its clock is before the clients'.
 
     with Entra(authority) as entra:
         app = entra.register(secret="…")
@@ -69,6 +71,8 @@ class Entra(HttpsServer):
         self.registrations: dict[str, Registration] = {}
         self.issued: list[str] = []
         self.trouble = 0
+        self.nonsense: bytes | None = None
+        self.elsewhere = ""
         self.clock_ahead = 0
 
     @property
@@ -174,7 +178,13 @@ class _Request(HttpsHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         form = {name: values[0] for name, values in parse_qs(body).items()}
         tenant, _, path = self.path.lstrip("/").partition("/")
-        if path == "oauth2/v2.0/token":
+        if self.server.elsewhere:
+            self.send_response(307)
+            self.send_header("Location", self.server.elsewhere)
+            self.end_headers()
+        elif self.server.nonsense is not None:
+            self._say(200, self.server.nonsense)
+        elif path == "oauth2/v2.0/token":
             self._answer(lambda: self.server.token(tenant, form))
         else:
             self.send_error(404)
@@ -187,7 +197,9 @@ class _Request(HttpsHandler):
             status, answer = 200, make()
         except Refusal as refusal:
             status, answer = refusal.status, refusal.to_json()
-        content = json.dumps(answer).encode()
+        self._say(status, json.dumps(answer).encode())
+
+    def _say(self, status: int, content: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))

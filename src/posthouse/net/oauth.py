@@ -7,18 +7,19 @@ TokenError
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http.client import INTERNAL_SERVER_ERROR, TOO_MANY_REQUESTS
 from typing import Any, Final
 
 import msal
 import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from msal.exceptions import MsalServiceError
 from requests.adapters import HTTPAdapter
 
 from posthouse.mail.text import one_line
@@ -30,6 +31,11 @@ OUTLOOK: Final = "https://outlook.office365.com/.default"
 GRAPH: Final = "https://graph.microsoft.com/.default"
 
 _TIMEOUT: Final = 30.0
+_LONGEST: Final = 1000
+"""Characters looked at of what Entra says."""
+_TOKEN: Final = re.compile(r"[!-~]+")
+_MSALS_OWN: Final = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What msal raises for an authority that is none, for no such tenant, and for an answer of another shape."""
 _WHAT_ENTRA_SAYS: Final = re.compile(r"AADSTS(?P<code>[0-9]+): (?P<text>[^\r\n]*?)(?=\s*Trace ID|\\[rn]|[\r\n]|$)")
 _REMEDIES: Final = {
     "7000215": "store the secret's Value, not its Secret ID; it is shown only when the secret is made",
@@ -45,6 +51,8 @@ _REMEDIES: Final = {
     "53003": "a Conditional Access policy blocks the application; exempt its service principal",
 }
 """By the number of the AADSTS code. https://learn.microsoft.com/entra/identity-platform/reference-error-codes"""
+
+logging.getLogger("msal").setLevel(logging.CRITICAL)  # it logs answers that it can't read, whatever is in them
 
 
 class TokenError(Exception):
@@ -95,6 +103,7 @@ def acquire_token(
     """
     proof = _proof(application.proof)
     asked_at = time.time()
+    nonsense = f"{application.authority} gives no token that makes sense"
     try:
         with _session(client_context(own_roots), timeout) as session:
             client = msal.ConfidentialClientApplication(
@@ -107,13 +116,15 @@ def acquire_token(
             answer: dict[str, Any] = client.acquire_token_for_client([scope]) or {}
     except requests.RequestException as error:
         raise _unreachable(application.authority, error) from None
-    except MsalServiceError as error:
-        raise TokenUnavailable(f"{application.authority} has trouble of its own ({error})", "try again later") from None
-    except (ValueError, KeyError, RuntimeError) as error:  # msal's, for an authority that is none, or no such tenant
-        raise _refusal(f"{error.__context__ or error}") from None
-    if "access_token" not in answer:
-        raise _refusal(f"{answer.get('error_description') or answer.get('error') or 'an answer without a token'}")
-    return Token(answer["access_token"], asked_at + float(answer.get("expires_in", 0)))
+    except _MSALS_OWN as error:
+        raise _refusal(f"{error} {error.__context__}", nonsense) from None
+    value = answer.get("access_token")
+    if value is None:
+        said = answer.get("error_description") or answer.get("error")
+        raise _refusal(said, said) if isinstance(said, str) else _refusal("", nonsense)
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise _refusal("", nonsense)
+    return Token(value, asked_at + float(answer.get("expires_in", 0)))
 
 
 def _proof(proof: str | Identity) -> str | dict[str, str]:
@@ -139,7 +150,13 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=self._context, **options)
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        return super().send(request, *args, **(options | {"timeout": self._timeout}))
+        """A redirection is not followed: the secret would go along."""
+        response = super().send(request, *args, **(options | {"timeout": self._timeout}))
+        if response.status_code == TOO_MANY_REQUESTS or response.status_code >= INTERNAL_SERVER_ERROR:
+            raise TokenUnavailable(f"{request.url} is in trouble (HTTP {response.status_code})", "try again later")
+        if response.is_redirect:
+            raise TokenRefused(f"{request.url} sends us elsewhere", "check authority")
+        return response
 
 
 def _session(context: ssl.SSLContext, timeout: float) -> requests.Session:
@@ -148,11 +165,11 @@ def _session(context: ssl.SSLContext, timeout: float) -> requests.Session:
     return session
 
 
-def _refusal(said: str) -> TokenRefused:
-    """What Entra says, without its trace ids, and what to do about it."""
-    found = _WHAT_ENTRA_SAYS.search(said)
+def _refusal(said: str, otherwise: str) -> TokenRefused:
+    """What Entra says, without its trace ids, and what to do about it; `otherwise` where there is no code in it."""
+    found = _WHAT_ENTRA_SAYS.search(said[:_LONGEST])
     if found is None:
-        return TokenRefused(one_line(said), "check authority, tenant and client_id")
+        return TokenRefused(one_line(otherwise[:_LONGEST]), "check authority, tenant and client_id")
     remedy = _REMEDIES.get(found["code"], f"see https://login.microsoftonline.com/error?code={found['code']}")
     code = f"AADSTS{found['code']}"
     return TokenRefused(f"{code}: {one_line(found['text']).rstrip('. ')}", remedy, code)
