@@ -25,16 +25,17 @@ from posthouse.cmdlets.exchange.parameters import (
 from posthouse.cmdlets.exchange.types import DOMAIN_TYPE
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
+from posthouse.mail.address import normalize_domain
 from posthouse.organization.schema import ACCEPTED_DOMAIN
 
 TYPE = "Microsoft.Exchange.Data.Directory.SystemConfiguration.AcceptedDomain"
-KIND = Kind("accepted_domain", {"DomainType": "type"}, ACCEPTED_DOMAIN)
+KIND = Kind("accepted_domain", {"DomainType": "type"}, ACCEPTED_DOMAIN, normalize_domain)
 
 
 def new(context: Context, bound: Bound) -> Iterator[Value]:
     domain = bound.get("DomainName") or bound["Name"]
     if new_item(context, KIND, domain, bound):
-        if bound["Name"].casefold() != domain.casefold():
+        if normalize_domain(bound["Name"]) != normalize_domain(domain):
             context.warning(f"An accepted domain is called by its domain: the Name is '{domain}'.")
         yield from _objects(context, domain)
 

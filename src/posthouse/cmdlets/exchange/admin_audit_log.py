@@ -16,6 +16,7 @@ from posthouse.cmdlets.conversion import BOOLEAN, DATE, INT, STRINGS
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.exchange.changes import told
 from posthouse.cmdlets.exchange.parameters import DOMAIN_CONTROLLER
+from posthouse.cmdlets.exchange.wording import worded
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.patterns import like
 from posthouse.cmdlets.values import PSObject, Value
@@ -78,7 +79,7 @@ def _event(record: AuditRecord) -> PSObject:
         "Caller": record.who,
         "ExternalAccess": False,
         "Succeeded": record.outcome is AuditOutcome.OK,
-        "Error": record.reason or None,
+        "Error": worded(record.reason) or None,
         "RunDate": datetime.fromtimestamp(record.at, UTC).astimezone(),
         "OriginatingServer": record.origin,
         "Face": record.face,

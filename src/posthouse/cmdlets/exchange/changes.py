@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -20,17 +21,22 @@ from posthouse.organization.fields import Invalid, Reader
 Document = dict[str, Any]
 Edit = Callable[[Document], Document]
 
+_SOME = 10
 _UNNAMED = Path()
 """Cmdlets name no files for the organization to read, so the folder for relative ones is any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A list of the organization. `keys` are those of its items, by the parameters that set them."""
+    """A list of the organization. `keys` are those of its items, by the parameters that set them.
+
+    Two names with the same `folded` form are the same name.
+    """
 
     key: ItemKind
     keys: Mapping[str, str]
     readers: Mapping[str, Reader[Any]]
+    folded: Callable[[str], str] = str.casefold
 
     @property
     def noun(self) -> str:
@@ -38,10 +44,10 @@ class Kind:
 
     def guid(self, name: str) -> str:
         """Made from the name: an item has no other identity."""
-        return str(uuid5(NAMESPACE_URL, f"posthouse:{self.key}:{name.casefold()}"))
+        return str(uuid5(NAMESPACE_URL, f"posthouse:{self.key}:{self.folded(name)}"))
 
     def is_meant(self, identity: str, name: str) -> bool:
-        return identity.casefold() in (name.casefold(), self.guid(name))
+        return self.folded(identity) in (self.folded(name), self.guid(name))
 
     def found(self, document: Mapping[str, Any], identity: str) -> Document:
         items: list[Document] = document.get(self.key, [])
@@ -68,8 +74,9 @@ class Kind:
 
 
 def not_found(identity: str, names: Iterator[str]) -> NotFound:
-    """Exchange's sentence, and what there is."""
-    there = ", ".join(names) or "none"
+    """Exchange's sentence, and what there is, unless that is a long list."""
+    some = list(islice(names, _SOME + 1))
+    there = ", ".join([*some[:_SOME], *("…" for _ in some[_SOME:])]) or "none"
     return NotFound(
         f"The operation couldn't be performed because object '{identity}' couldn't be found. There are: {there}."
     )
@@ -78,7 +85,7 @@ def not_found(identity: str, names: Iterator[str]) -> NotFound:
 def new_item(context: Context, kind: Kind, name: str, bound: Bound) -> bool:
     def edit(document: Document) -> Document:
         items: list[Document] = document.get(kind.key, [])
-        if any(item["name"].casefold() == name.casefold() for item in items):
+        if any(kind.is_meant(name, item["name"]) for item in items):
             raise AlreadyThere(f'The {kind.key.replace("_", " ")} "{name}" already exists. Choose another name.')
         return {**document, kind.key: [*items, _without_none({"name": name, **kind.values({}, bound)})]}
 

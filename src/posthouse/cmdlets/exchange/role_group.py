@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posthouse.admin import AdminError, Administration, Role
+from posthouse.admin import Acts, AdminError, Administration, Role
 from posthouse.cmdlets.conversion import STRING, SWITCH
 from posthouse.cmdlets.exchange.changes import not_found, told
 from posthouse.cmdlets.exchange.management_roles import management_roles
@@ -62,8 +62,10 @@ def update_members(context: Context, bound: Bound) -> Iterator[Value]:
 
 def _change(context: Context, bound: Bound, wanted: list[str] | Changes) -> None:
     """All of it is looked at before the first administrator is changed."""
-    administrators = context.service(Administration).administrators
+    administration = context.service(Administration)
+    administrators = administration.administrators
     with told(context, bound["Identity"]):
+        administration.ledger.check(Acts.SET_ADMINISTRATOR, bound["Identity"])
         [role] = _meant(bound["Identity"])
         everyone = {who.name: who for who in administrators.list()}
         before = {name for name, who in everyone.items() if role in who.roles}

@@ -16,6 +16,12 @@ _SPELLED = {
     "recipients": "MaxRecipientEnvelopeLimit",
     "give_up_after": "MessageExpiration",
 }
+_PHRASES = {
+    "set password_env to the variable that holds it": "give both: @{User='…'; Password='…'}",
+    "give its file with pfx": "store it with posthouse connector set outbound --client-certificate",
+}
+"""What to do in an organization file, and what with a cmdlet instead."""
+
 _CATEGORIES: tuple[tuple[type[AdminError], str, str], ...] = (
     (NotFound, "NotSpecified", "ManagementObjectNotFoundException"),
     (AlreadyThere, "NotSpecified", "ADObjectAlreadyExistsException"),
@@ -29,6 +35,8 @@ def worded(line: str, item: str = "") -> str:
     line = line.removeprefix(f"{item}: ").removeprefix("limits: ").removeprefix("delivery: ")
     if key := _KEY.match(line):
         line = spelled(key[0]) + line[key.end() :]
+    for phrase, instead in _PHRASES.items():
+        line = line.replace(phrase, instead)
     return _TOKEN.sub(_worded_token, line)
 
 
