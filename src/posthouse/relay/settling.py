@@ -121,8 +121,15 @@ class Settler:
         self._spool.settle(replace(settlement, dsns=dsns, events=events, warned=warned))
 
     async def _dsn(self, message: Message, kind: DsnKind, about: Sequence[Outcome], now: float) -> NewMessage:
-        """Leased to nobody: whether it is stored depends on the settlement, so whoever claims it delivers it."""
+        """Outside the loop, since it may tell of a thousand recipients."""
         returned = await self._returned(message, kind)
+        retry_until = message.received_at + self._in_force().schedule.give_up_after
+        return await asyncio.to_thread(self._composed, message, kind, about, now, retry_until, returned)
+
+    def _composed(
+        self, message: Message, kind: DsnKind, about: Sequence[Outcome], now: float, retry_until: float, returned: bytes
+    ) -> NewMessage:
+        """Leased to nobody: whether it is stored depends on the settlement, so whoever claims it delivers it."""
         dsn_id = self._new_id()
         envelope, content = compose(
             message,
@@ -131,9 +138,9 @@ class Settler:
             dsn_id=dsn_id,
             hostname=self._hostname,
             at=now,
-            retry_until=message.received_at + self._in_force().schedule.give_up_after,
+            retry_until=retry_until,
             returned=returned,
-            advice=() if kind is DsnKind.DELIVERED else await asyncio.to_thread(_advice, about),
+            advice=() if kind is DsnKind.DELIVERED else _advice(about),
         )
         facts = survey(content[: split(content)], self._hostname)
         dsn = Message(dsn_id, now, envelope, MemoryContent((content,)), None, Client(""))
