@@ -162,3 +162,29 @@ def test_names_do_not_collide() -> None:
     """A name or alias of one cmdlet must not hide another's."""
     names = [name.lower() for cmdlet in LIBRARY.cmdlets for name in (cmdlet.name, *cmdlet.aliases)]
     assert sorted(names) == sorted(set(names))
+
+
+def test_a_script_from_windows() -> None:
+    """CR LF at the ends of lines, and a byte order mark."""
+    lines = [
+        "\ufeff$p = @{",
+        "  Name = 'Relay' # one",
+        "  Port = 25",
+        "}",
+        "New-InboundConnector @p `",
+        "  -Comment @'",
+    ]
+    lines += [
+        "two",
+        "lines",
+        "'@ | ForEach-Object {",
+        "  $_.Comment",
+        "}",
+        "if ($p) {",
+        "  'yes'",
+        "}",
+        "else {",
+        "}",
+        "",
+    ]
+    assert Scripts().run("\r\n".join(lines)) == "two\r\nlines\nyes\n"

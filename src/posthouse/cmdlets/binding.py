@@ -14,6 +14,7 @@ from posthouse.cmdlets.conversion import (
     BOOLEAN,
     PARAMETER_BOOLEAN,
     STRING,
+    STRINGS,
     SWITCH,
     ConversionError,
     PSType,
@@ -206,6 +207,8 @@ def _converted(cmdlet: Cmdlet, parameter: Parameter, value: Value, raw: str) -> 
     try:
         if kind is STRING:
             return _one_text(value, raw)
+        if kind is STRINGS and raw:
+            return [raw]
         return kind.convert(value)
     except ConversionError as error:
         text = f"Cannot process argument transformation on parameter '{parameter.name}'. {error}"

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from posthouse.cmdlets.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a script something stands: lines and columns from 1, columns in characters; `text` is the whole line."""
+
+    file: str
+    line: int
+    column: int
+    text: str
+    length: int
 
 
 class PSError(Exception):
@@ -32,19 +45,6 @@ class PSError(Exception):
         self.command = ""
         self.place: Place | None = None
         self.silent = False
-
-
-class Place:
-    """Where in a script something stands: lines and columns from 1, columns in characters."""
-
-    __slots__ = ("column", "file", "length", "line", "text")
-
-    def __init__(self, file: str, line: int, column: int, text: str, length: int) -> None:
-        self.file = file
-        self.line = line
-        self.column = column
-        self.text = text
-        self.length = length
 
 
 class ScriptRefused(Exception):

@@ -190,7 +190,6 @@ HOSTING = (
             Parameter(name="BackgroundColor", type=STRING, help="Taken: nothing is coloured."),
         ),
         write_host,
-        aliases=("Write-Information",),
         synopsis="Shows a text.",
         whole=True,
     ),

@@ -18,7 +18,7 @@ from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import Hashtable, PSObject, TypeReference, Value, collected, items
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_READ_ONLY = (*_CONSTANTS, "matches", "psitem", "_", "psscriptroot", "error")
+_READ_ONLY = (*_CONSTANTS, "matches", "psitem", "_", "psscriptroot", "error", "?")
 
 
 class Evaluator(ABC):
@@ -30,6 +30,7 @@ class Evaluator(ABC):
         self.budget = budget
         self.operators = Operators(budget)
         self.errors: list[Value] = []
+        self.succeeded = True
 
     @abstractmethod
     def run_block(self, block: s.Block, frame: Frame) -> Iterator[Value]: ...
@@ -87,6 +88,8 @@ class Evaluator(ABC):
             return frame.item
         if name == "matches":
             return self.operators.matches
+        if name == "?":
+            return self.succeeded
         return self.errors if name == "error" else frame.scope.get(name)
 
     def _splat(self, node: s.Splat, frame: Frame) -> Value:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from posthouse.cmdlets.binding import Binding, Given, bind, bind_item, require
-from posthouse.cmdlets.conversion import ANY, BOOLEAN, SWITCH, named, to_boolean
+from posthouse.cmdlets.conversion import to_boolean
 from posthouse.cmdlets.errors import Place, PSError
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter, Services
 from posthouse.cmdlets.limits import Budget
 from posthouse.cmdlets.operators import equal
 from posthouse.cmdlets.patterns import like, regex
 from posthouse.cmdlets.powershell import syntax as s
+from posthouse.cmdlets.powershell.calls import declared, splatted
 from posthouse.cmdlets.powershell.evaluation import Evaluator
-from posthouse.cmdlets.powershell.records import error_record, thrown
+from posthouse.cmdlets.powershell.records import error_record, handles, thrown
 from posthouse.cmdlets.powershell.running import Preferences, Running, without_common
 from posthouse.cmdlets.powershell.scope import Frame, Scope
 from posthouse.cmdlets.powershell.source import Source
@@ -77,6 +78,7 @@ class Interpreter(Evaluator):
         self.show_error = show_error
         self.functions: dict[str, s.Function] = {}
         self.source = Source("", "")
+        self.reported = 0
         self.failed = False
         self.root = Frame(Scope())
 
@@ -106,9 +108,13 @@ class Interpreter(Evaluator):
     def run_statement(self, statement: s.Statement, frame: Frame) -> Iterator[Value]:
         """An error ends the statement, and the next one is run, unless the error is to stop or a `try` waits for it."""
         self.budget.step()
+        reported = self.reported
         try:
             yield from _RUN[type(statement)](self, statement, frame)
+            if isinstance(statement, s.Pipeline | s.Assignment):
+                self.succeeded = self.reported == reported
         except PSError as error:
+            self.succeeded = False
             error.place = error.place or self.place(statement)
             preference = to_text(frame.scope.get("ErrorActionPreference")).lower()
             error.stop = error.stop or preference == "stop"
@@ -119,6 +125,7 @@ class Interpreter(Evaluator):
 
     def report(self, error: PSError) -> None:
         """Keep an error in $Error, and show it."""
+        self.reported += 1
         self.errors.insert(0, error_record(error))
         del self.errors[_MOST_ERRORS:]
         if not error.silent:
@@ -250,7 +257,7 @@ class Interpreter(Evaluator):
             return
         except PSError as error:
             caught = error
-        handler = next((catch for catch in node.catches if _handles(catch, caught)), None)
+        handler = next((catch for catch in node.catches if handles(catch, caught)), None)
         if handler is None:
             raise caught
         record = error_record(caught)
@@ -290,8 +297,8 @@ class Interpreter(Evaluator):
                 return
 
         rest = Parameter(name="args", position=len(code.parameters), rest=True)
-        declared = tuple(_declared(parameter, index) for index, parameter in enumerate(code.parameters))
-        return Cmdlet(node.name, (*declared, rest), run)
+        own = tuple(declared(parameter, index) for index, parameter in enumerate(code.parameters))
+        return Cmdlet(node.name, (*own, rest), run)
 
     # Commands
 
@@ -356,37 +363,11 @@ class Interpreter(Evaluator):
                 raw = element.value.raw if isinstance(element.value, s.Constant) else ""
                 given.append(Given(place, element.name, value, element.value is not None, raw))
             elif isinstance(element, s.Splat):
-                given += _splatted(self.evaluate(element, frame), place)
+                given += splatted(self.evaluate(element, frame), place)
             else:
                 raw = element.raw if isinstance(element, s.Constant) else ""
                 given.append(Given(place, value=self.evaluate(element, frame), raw=raw))
         return given
-
-
-def _splatted(value: Value, place: Place) -> list[Given]:
-    """A hashtable gives parameters by name, an array gives positions (about_Splatting)."""
-    if isinstance(value, Hashtable):
-        return [Given(place, to_text(key), part, has_value=True) for key, part in value.items()]
-    return [Given(place, value=part) for part in items(value) if value is not None]
-
-
-def _declared(parameter: s.ScriptParameter, position: int) -> Parameter:
-    kind = named(parameter.type) if parameter.type else ANY
-    return Parameter(
-        name=parameter.name,
-        type=kind or ANY,
-        position=None if kind is SWITCH else position,
-        mandatory=parameter.mandatory,
-        values=parameter.values,
-        allow_empty=kind is BOOLEAN,
-    )
-
-
-def _handles(catch: s.Catch, error: PSError) -> bool:
-    if not catch.types:
-        return True
-    known = {error.exception.lower(), "system.exception", "system.management.automation.runtimeexception"}
-    return any(f".{name}".endswith(f".{kind.lower()}") for kind in catch.types for name in known)
 
 
 _RUN: dict[type[s.Node], Callable[..., Iterator[Value]]] = {

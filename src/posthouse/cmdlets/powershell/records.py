@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from posthouse.cmdlets.errors import PSError
+from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import PSObject, Value
 
@@ -43,6 +44,13 @@ def thrown(value: Value) -> PSError:
         )
     text = to_text(value) if value is not None else "ScriptHalted"
     return PSError(text, category="OperationStopped", error_id=text, target=value, stop=True)
+
+
+def handles(catch: s.Catch, error: PSError) -> bool:
+    if not catch.types:
+        return True
+    known = {error.exception.lower(), "system.exception", "system.management.automation.runtimeexception"}
+    return any(f".{name}".endswith(f".{kind.lower()}") for kind in catch.types for name in known)
 
 
 def error_text(error: PSError) -> str:
