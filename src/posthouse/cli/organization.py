@@ -14,7 +14,7 @@ from posthouse.cli.output import show_document, show_rows
 if TYPE_CHECKING:
     from posthouse.admin import Applied
 
-_COLUMNS = {"act": "Act", "item": "Item", "key": "Key", "before": "Before", "after": "After"}
+CHANGE_COLUMNS = {"act": "Act", "item": "Item", "key": "Key", "before": "Before", "after": "After"}
 
 
 def apply(
@@ -28,10 +28,20 @@ def apply(
         show_applied(admin.apply(file, dry_run=dry_run), as_json=as_json)
 
 
-def export(config: Config = None) -> None:
+def export(
+    powershell: Annotated[
+        bool, typer.Option("--powershell", help="As a script that makes it in an Exchange Online tenant.")
+    ] = False,
+    config: Config = None,
+) -> None:
     """Print the organization as a file that apply reads. Secrets are left out, and kept by apply."""
     with administration(config) as admin:
-        show_document(admin.export())
+        if powershell:
+            from posthouse.admin.migration import tenant_script
+
+            show_document(tenant_script(admin.organization()))
+        else:
+            show_document(admin.export())
 
 
 def show(as_json: Json = False, config: Config = None) -> None:
@@ -46,7 +56,7 @@ def show_applied(applied: Applied, *, as_json: bool) -> None:
     """The changes on standard output; what is to know about them beside it."""
     rows = [asdict(change) for change in applied.changes]
     if rows or as_json:
-        show_rows(rows, _COLUMNS, as_json=as_json)
+        show_rows(rows, CHANGE_COLUMNS, as_json=as_json)
     else:
         typer.echo("nothing to change", err=True)
     for notice in applied.notices:

@@ -1,0 +1,249 @@
+"""E-MailRelay: a configuration file, or its command line. https://emailrelay.sourceforge.net/reference.html"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from posthouse.admin.migration.files import Beside
+from posthouse.admin.migration.findings import Findings
+
+_OPTIONS = re.findall(
+    r"(\S)=([a-z-]+)(:?)",
+    """
+    q=as-client: y=as-proxy: d=as-server C=client-auth: Y=client-filter: 6=client-interface: j=client-tls
+    b=client-tls-connection -=client-tls-required e=close-stderr U=connection-timeout: g=debug D=domain: x=dont-serve
+    z=filter: W=filter-timeout: f=forward 1=forward-on-disconnect o=forward-to: -=forward-to-all -=forward-to-some
+    H=hidden m=immediate I=interface: l=log N=log-file: -=log-address L=log-time t=no-daemon X=no-smtp n=no-syslog
+    i=pid-file: O=poll: B=pop F=pop-auth: J=pop-by-name G=pop-no-delete E=pop-port: p=port: w=prompt-timeout:
+    r=remote-clients T=response-timeout: S=server-auth: K=server-tls -=server-tls-connection -=server-tls-required
+    M=size: s=spool-dir: k=syslog 9=tls-config: u=user: v=verbose a=admin: Q=admin-terminate A=anonymous
+    """,
+)
+"""Letter, name, and a colon where a value follows."""
+_SHORT = {letter: name for letter, name, _ in _OPTIONS}
+_SWITCHES = {name for _, name, colon in _OPTIONS if not colon}
+
+_OUT = "E-MailRelay forward-to"
+_CLIENTS = "E-MailRelay clients"
+_LOOPBACK = ["127.0.0.0/8", "::1"]
+_PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", *_LOOPBACK]
+_REASONS = {
+    "spool-dir": "set data_dir in posthouse.toml",
+    "port": "set the address of a listener in posthouse.toml",
+    "interface": "set the address of a listener in posthouse.toml",
+    "server-tls": "a listener offers STARTTLS by itself",
+    "server-tls-certificate": "set certificate of a listener in posthouse.toml",
+    "server-tls-connection": 'set tls = "implicit" of a listener in posthouse.toml',
+    "domain": "set hostname in posthouse.toml",
+    "immediate": "mail is safe on disk before it is accepted, and goes on at once",
+    "forward-on-disconnect": "mail goes on at once",
+    "forward": "mail goes on at once",
+    "poll": "mail goes on at once; set retry_after of [delivery] for what was deferred",
+    "as-server": "posthouse serve is that",
+    "filter": "mail is not filtered here",
+    "client-filter": "mail is not filtered here",
+    "address-verifier": "recipients are not verified by programs; mailboxes of a mailbox connector are",
+    "dnsbl": "clients are not looked up in block lists",
+    "pop": "there is no POP server",
+    "client-tls-certificate": "give it by posthouse connector set outbound NAME --client-certificate FILE",
+    "client-tls-verify": "public CAs are known; name your own in trusted_roots of the organization file",
+}
+_OTHERWISE = "it says nothing of who may send or where mail goes, or has no counterpart"
+_ESCAPED = re.compile(r"\+([0-9A-F]{2})")
+_ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[A-Za-z0-9]+))?")
+_SERVICES = {"smtp": 25, "submission": 587, "smtps": 465}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    options: Mapping[str, str]
+    beside: Beside
+    findings: Findings
+    used: set[str] = field(default_factory=set[str])
+
+    def get(self, name: str) -> str | None:
+        self.used.add(name)
+        return self.options.get(name)
+
+    def read(self) -> None:
+        self._forward()
+        self._clients()
+        self._client_auth()
+        if size := self.get("size"):
+            is_number = size.isdecimal() and size.isascii() and len(size) <= 15
+            self.findings.set("size", size, "limits", "message_size", int(size) if is_number else size)
+        for name in self.options:
+            if name not in self.used:
+                self.findings.leave(name, self.options[name], _REASONS.get(name, _OTHERWISE))
+
+    def _forward(self) -> None:
+        """The next hop of everything. as-proxy and as-client name it too."""
+        name = next((name for name in ("forward-to", "as-proxy", "as-client") if self.get(name)), None)
+        if name is None:
+            return self.findings.leave("forward-to", "", "it is not set: mail would stay in the spool; name a next hop")
+        address = self.options[name]
+        match = _ADDRESS.fullmatch(address)
+        port = _port(match["port"] or "25") if match else None
+        if match is None or port is None:
+            return self.findings.leave(name, address, "it is no host:port")
+        self._next_hop(name, address, match["host"].strip("[]"), port)
+        return None
+
+    def _next_hop(self, name: str, address: str, host: str, port: int) -> None:
+        source = {"source_address": interface} if (interface := self.get("client-interface")) else {}
+        self.findings.take(
+            name, address, "outbound_connector", _OUT, recipient_domains=["*"], smart_hosts=[host], port=port, **source
+        )
+        self._tls()
+
+    def _tls(self) -> None:
+        """client-tls tries STARTTLS, client-tls-required insists, verify names look at the certificate."""
+        tries, insists, tunnels, verified = map(
+            self.get, ("client-tls", "client-tls-required", "client-tls-connection", "client-tls-verify-name")
+        )
+        if tunnels is not None:
+            reason = "TLS begins with STARTTLS here: use port 587 or 25 of that host"
+            self.findings.leave("client-tls-connection", "", reason)
+        if verified and verified != "*":
+            keys = {"tls_settings": "DomainValidation", "tls_domain": verified}
+            self.findings.take("client-tls-verify-name", verified, "outbound_connector", _OUT, **keys)
+        elif insists is not None:
+            keys = {"tls_settings": "EncryptionOnly"}
+            self.findings.take("client-tls-required", "", "outbound_connector", _OUT, **keys)
+        elif tries is not None:
+            self.findings.take("client-tls", "", "outbound_connector", _OUT, tls_settings="None")
+
+    def _clients(self) -> None:
+        """Without remote-clients only this machine may connect, without server-auth whoever connects may relay."""
+        remote = self.get("remote-clients") is not None
+        if file := self.get("server-auth"):
+            self.findings.take("server-auth", file, "inbound_connector", _CLIENTS, connector_type="OnPremises")
+            self._server_auth()
+        else:
+            networks = _PRIVATE if remote else _LOOPBACK
+            keys = {"connector_type": "OnPremises", "sender_ip_addresses": networks}
+            value = "" if remote else "(not set)"
+            self.findings.take("remote-clients", value, "inbound_connector", _CLIENTS, **keys)
+            if remote:
+                reason = "any client may connect there; here private networks may relay: narrow sender_ip_addresses"
+                self.findings.leave("remote-clients", "", reason)
+        reason = "E-MailRelay takes any sender; here a sender's domain has to be an accepted one: posthouse domain new"
+        self.findings.leave("forward-to", "", reason)
+
+    def _client_auth(self) -> None:
+        for kind, user, password in self._secrets("client-auth", "client"):
+            if kind == "plain":
+                keys = {"kind": "password", "user": user, "secret": password}
+                self.findings.take("client-auth", user, "credential", _OUT, **keys)
+                reason = "the login is kept as a credential; signing in to a next hop is not available in this version"
+                return self.findings.leave("client-auth", user, reason)
+        return None
+
+    def _server_auth(self) -> None:
+        """A line with `none` trusts addresses: 192.168.0.* or 192.168.0.0/24."""
+        for kind, name, password in self._secrets("server-auth", "server"):
+            if kind == "none":
+                networks = {"sender_ip_addresses": [_network(name)]}
+                self.findings.take("server-auth: none", name, "inbound_connector", _CLIENTS, **networks)
+            elif kind == "plain":
+                self.findings.take_login("server-auth", _CLIENTS, name, password)
+
+    def _secrets(self, option: str, side: str) -> Iterator[tuple[str, str, str]]:
+        """Lines of side, encoding, user and password: see Authentication in the reference."""
+        if not (file := self.get(option)):
+            return
+        if (text := self.beside.text(file)) is None:
+            self.findings.leave(option, file, "it is not beside the configuration, or can't be read; copy it there")
+            return
+        for line in text.splitlines():
+            match line.split():
+                case [found, kind, user, password, *_] if found.lower() == side and kind.lower() in _DECODERS:
+                    decode = _DECODERS[kind.lower()]
+                    yield kind.lower().removesuffix(":b"), decode(user), decode(password)
+                case [found, kind, *_] if found.lower() == side:
+                    reason = "only plain passwords can be used; give this one by hand"
+                    self.findings.leave(option, f"{side} {kind}", reason)
+                case _:
+                    continue
+
+
+def read_emailrelay(text: str, beside: Beside, findings: Findings) -> None:
+    _Reader(dict(_options(text)), beside, findings).read()
+
+
+def _options(text: str) -> Iterator[tuple[str, str]]:
+    """A line of a file is `option value`; a line with dashes is a command line."""
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        if re.search(r"(?:^|\s)-", stripped):
+            yield from _command_line(_split(stripped))
+        else:
+            name, *value = re.split(r"[\s=]+", stripped, maxsplit=1)
+            yield name, value[0].strip("\"'") if value else ""
+
+
+def _command_line(words: list[str]) -> Iterator[tuple[str, str]]:
+    """`--name value`, `--name=value`, `-n value`, and short switches together: `-rm`."""
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            if name:
+                yield name, ""
+            name, equals, value = word[2:].partition("=")
+            if equals or name in _SWITCHES:
+                yield name, value
+                name = ""
+        elif word.startswith("-") and len(word) > 1:
+            if name:
+                yield name, ""
+            *switches, last = word[1:]
+            yield from ((_SHORT.get(letter, letter), "") for letter in switches)
+            name = _SHORT.get(last, last)
+            if name in _SWITCHES:
+                yield name, ""
+                name = ""
+        elif name:
+            yield name, word
+            name = ""
+    if name:
+        yield name, ""
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line.replace("\\", "\\\\"))
+    except ValueError:  # a quote that is not closed
+        return line.split()
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def _from_base64(text: str) -> str:
+    """What is no base64 becomes an empty text, which is no user."""
+    try:
+        return base64.b64decode(text, validate=True).decode("utf-8")
+    except ValueError:
+        return ""
+
+
+_DECODERS: Mapping[str, Callable[[str], str]] = {"plain": _xtext, "none": str, "plain:b": _from_base64}
+
+
+def _network(text: str) -> str:
+    octets = text.removesuffix(".*").split(".")
+    if text.endswith(".*") and len(octets) < 4:
+        return f"{'.'.join((octets + ['0'] * 4)[:4])}/{8 * len(octets)}"
+    return text
+
+
+def _port(text: str) -> int | None:
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else _SERVICES.get(text)

@@ -1,0 +1,164 @@
+"""What a reader understood of another product's configuration, and what it didn't.
+
+A reader gives each setting to `Findings`, which checks its value as an organization file's is checked: a bad value is
+one line among those that were not taken, and what was understood can be applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from posthouse.admin.references import Document
+from posthouse.organization.fields import Invalid, Reader, printable, user
+from posthouse.organization.schema import (
+    ACCEPTED_DOMAIN,
+    CREDENTIAL,
+    DELIVERY,
+    INBOUND_CONNECTOR,
+    LIMITS,
+    OUTBOUND_CONNECTOR,
+    SETTINGS,
+)
+
+Kind = Literal["accepted_domain", "inbound_connector", "outbound_connector", "credential"]
+Section = Literal["", "delivery", "limits"]
+
+_KEYS: Mapping[str, Mapping[str, Reader[Any]]] = {
+    "accepted_domain": ACCEPTED_DOMAIN,
+    "inbound_connector": INBOUND_CONNECTOR,
+    "outbound_connector": OUTBOUND_CONNECTOR,
+    "credential": CREDENTIAL,
+    "": SETTINGS,
+    "delivery": DELIVERY,
+    "limits": LIMITS,
+}
+_HIDDEN = {"secret"}
+_LONGEST_NAME = 64
+_SHOWN = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A setting, what it says there, and what it becomes here."""
+
+    setting: str
+    value: str
+    becomes: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """A setting that is left out or does something else here, and why."""
+
+    setting: str
+    value: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """`document` is an organization as a file writes it. It may hold passwords, which no line shows."""
+
+    document: Document = field(default_factory=dict[str, Any], repr=False)
+    _understood: dict[Understood, None] = field(default_factory=dict[Understood, None])
+    _not_taken: dict[NotTaken, None] = field(default_factory=dict[NotTaken, None])
+
+    @property
+    def understood(self) -> tuple[Understood, ...]:
+        return tuple(self._understood)
+
+    @property
+    def not_taken(self) -> tuple[NotTaken, ...]:
+        return tuple(self._not_taken)
+
+    def take(self, setting: str, value: object, kind: Kind, name: str, /, **keys: Any) -> bool:
+        """It becomes an item, or keys of one; a list adds to what the item has. False where nothing of it did."""
+        name = name[:_LONGEST_NAME].strip()
+        if not self._is_valid(setting, kind, "name", name):
+            return False
+        valid = {key: found for key, wanted in keys.items() if (found := self._valid(setting, kind, key, wanted))}
+        if keys and not valid:
+            return False
+        item = self._item(kind, name)
+        for key, found in valid.items():
+            is_list = isinstance(found[0], list)
+            item[key] = list(dict.fromkeys([*(item.get(key) or ()), *found[0]])) if is_list else found[0]
+        told = ", ".join(f"{key} = {_told(key, found[0])}" for key, found in valid.items())
+        self._understand(setting, value, f'{kind} "{name}"{": " if told else ""}{told}')
+        return True
+
+    def take_login(self, setting: str, connector: str, name: str, password: str) -> None:
+        """It becomes a login of an inbound connector."""
+        try:
+            login = {"user": user(name), "password": password}
+        except Invalid as invalid:
+            return self.leave(setting, "", str(invalid))
+        logins: list[Document] = self._item("inbound_connector", connector).setdefault("sender_credentials", [])
+        if all(known["user"].casefold() != name.casefold() for known in logins):
+            logins.append(login)
+        return self._understand(setting, name, f'inbound_connector "{connector}": sender_credentials = {name}')
+
+    def set(self, setting: str, value: object, section: Section, key: str, wanted: Any) -> None:
+        """It becomes a key of the organization's own."""
+        if valid := self._valid(setting, section, key, wanted):
+            (self.document.setdefault(section, {}) if section else self.document)[key] = valid[0]
+            self._understand(setting, value, f"{section}{'.' if section else ''}{key} = {_told(key, valid[0])}")
+
+    def unset(self, kind: Kind, name: str, key: str) -> None:
+        """The key has its default: where an item is changed, it is taken away."""
+        self._item(kind, name)[key] = None
+
+    def leave(self, setting: str, value: object, reason: str) -> None:
+        self._not_taken[NotTaken(_cut(_plain(setting)), _cut(_plain(value)), reason)] = None
+
+    def items(self, kind: Kind) -> list[Document]:
+        return self.document.get(kind, [])
+
+    def _understand(self, setting: str, value: object, becomes: str) -> None:
+        self._understood[Understood(_cut(_plain(setting)), _cut(_plain(value)), _cut(becomes))] = None
+
+    def _item(self, kind: Kind, name: str) -> Document:
+        items = self.document.setdefault(kind, [])
+        found = next((item for item in items if item["name"].casefold() == name.casefold()), None)
+        if found is None:
+            found = {"name": name}
+            items.append(found)
+        return found
+
+    def _valid(self, setting: str, kind: str, key: str, wanted: Any) -> tuple[Any] | None:
+        """The value in a tuple, of a list what is allowed of it; None where nothing is."""
+        if not isinstance(wanted, list):
+            return (wanted,) if self._is_valid(setting, kind, key, wanted) else None
+        allowed = [one for one in wanted if self._is_valid(setting, kind, key, [one], one)]
+        return (allowed,) if allowed else None
+
+    def _is_valid(self, setting: str, kind: str, key: str, wanted: Any, shown: object = None) -> bool:
+        try:
+            _KEYS[kind][key](wanted)
+        except Invalid as invalid:
+            self.leave(setting, "" if key in _HIDDEN else wanted if shown is None else shown, str(invalid))
+            return False
+        return True
+
+
+def _told(key: str, value: object) -> str:
+    return "(kept secret)" if key in _HIDDEN else _plain(value)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(one) for one in _first(value))
+    return printable(" ".join(str(value).split()))
+
+
+def _first(values: Iterable[object]) -> list[object]:
+    """Enough of them to fill a line."""
+    return [value for _, value in zip(range(_SHOWN), values, strict=False)]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

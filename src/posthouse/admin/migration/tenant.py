@@ -1,0 +1,181 @@
+"""Connectors, accepted domains and settings of an Exchange Online tenant, as its Get- cmdlets show them.
+
+What their properties mean is on the pages of the cmdlets that set them:
+https://learn.microsoft.com/powershell/module/exchange/new-inboundconnector
+https://learn.microsoft.com/powershell/module/exchange/new-outboundconnector
+https://learn.microsoft.com/powershell/module/exchange/set-accepteddomain
+https://learn.microsoft.com/powershell/module/exchange/set-organizationconfig
+https://learn.microsoft.com/powershell/module/exchange/set-transportconfig
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from posthouse.admin.migration.findings import Findings, Kind
+from posthouse.admin.migration.records import Record
+from posthouse.admin.spelling import cmdlet_spelling
+from posthouse.organization import InboundConnector, OutboundConnector
+
+_OURS = {
+    "sender_credentials",
+    "rate_limit",
+    "rewrite_from",
+    "transport",
+    "port",
+    "source_address",
+    "client_certificate",
+    "credential",
+    "throttle",
+    "mailboxes",
+}
+"""Fields that no tenant has."""
+
+_ABOUT_THE_OBJECT = frozenset(
+    "adminDisplayName direction distinguishedName exchangeObjectId exchangeVersion guid id identity isValid "
+    "isValidated lastValidationTimestamp linkForModifiedConnector name objectCategory objectClass objectState "
+    "organizationId organizationalUnitRoot originatingServer psComputerName psShowComputerName runspaceId "
+    "validationRecipients whenChanged whenChangedUtc whenCreated whenCreatedUtc "
+    "@odata.id objectCategoryName".casefold().split()
+)
+_REASONS = {
+    "istransportrulescoped": "Posthouse has no mail flow rules: the connector is taken, and switched off",
+    "routeallmessagesviaonpremises": "mail goes where the connectors' RecipientDomains say, without a detour",
+    "trustedorganizations": "it is about other tenants, which Posthouse has none of",
+    "efusers": "enhanced filtering is for all recipients or for none",
+    "cloudservicesmailenabled": "Posthouse keeps or removes internal headers by inbound connectors only",
+}
+_NO_COUNTERPART = "Posthouse has no such property"
+_SEPARATORS = re.compile(r"[,\s|]+|;(?!\d+(?:$|[,\s|;]))")
+_LOST = re.compile(r"System\.|Microsoft\.Exchange\.")
+_SIZE = re.compile(r"\(([\d,. \u00a0]+) bytes\)")
+_UNLIMITED = "unlimited"
+
+
+def read_tenant(records: Iterable[Record], findings: Findings) -> None:
+    """Objects of any of the cmdlets; each is told by the properties that it alone has."""
+    for record in records:
+        properties = {key.casefold(): _clean(value) for key, value in record.items()}
+        read = next((read for keys, read in _KINDS.items() if properties.keys() & set(keys)), None)
+        if read is None:
+            known = "a connector, an accepted domain, Get-OrganizationConfig or Get-TransportConfig"
+            findings.leave("object", ", ".join(record), f"it is not {known}")
+        else:
+            read(properties, findings)
+
+
+def _inbound(properties: Record, findings: Findings) -> None:
+    _connector("inbound_connector", InboundConnector, properties, findings)
+
+
+def _outbound(properties: Record, findings: Findings) -> None:
+    _connector("outbound_connector", OutboundConnector, properties, findings)
+    if _truth(properties.get("istransportrulescoped")):
+        findings.take("IsTransportRuleScoped", True, "outbound_connector", str(properties.get("name")), enabled=False)
+
+
+def _connector(kind: Kind, model: type, properties: Record, findings: Findings) -> None:
+    name = str(properties.get("name") or properties.get("identity") or "")
+    label = f"{cmdlet_spelling(kind)} {name}"
+    if not findings.take(label, "", kind, name):
+        return
+    fields = {cmdlet_spelling(field.name).casefold(): field for field in dataclasses.fields(model)}
+    for key, value in properties.items():
+        field = fields.get(key)
+        if key in _ABOUT_THE_OBJECT:
+            continue
+        if _is_unset(value):
+            if field is not None and field.name not in _OURS:
+                findings.unset(kind, name, field.name)
+        elif field is None or field.name in _OURS:
+            findings.leave(f"{label}: {key}", value, _REASONS.get(key, _NO_COUNTERPART))
+        elif (wanted := _wanted(field, value, f"{label}: {key}", findings)) is not None:
+            setting = f"{label}: {cmdlet_spelling(field.name)}"
+            findings.take(setting, value, kind, name, **{field.name: wanted})
+
+
+def _wanted(field: dataclasses.Field[Any], value: Any, setting: str, findings: Findings) -> Any:
+    """The value in the shape of the field; None where it has none."""
+    if isinstance(field.default, bool):
+        return _truth(value)
+    if not isinstance(field.default, tuple):
+        return value if isinstance(value, str) else str(value)
+    texts = _texts(value)
+    if any(_LOST.match(text) for text in texts):
+        findings.leave(setting, value, "Export-Csv wrote the list's type for its values; use ConvertTo-Json")
+        return None
+    return texts
+
+
+def _accepted_domain(properties: Record, findings: Findings) -> None:
+    domain = properties["domainname"]
+    name = str(domain.get("Domain", "") if isinstance(domain, Mapping) else domain or properties.get("name", ""))
+    kind = properties.get("domaintype") or "Authoritative"
+    findings.take(f"AcceptedDomain {name}: DomainType", kind, "accepted_domain", name.removeprefix("*."), type=kind)
+    if _truth(properties.get("matchsubdomains")) or name.startswith("*."):
+        findings.leave(
+            f"AcceptedDomain {name}: MatchSubDomains", True, "a domain is accepted for itself; add its subdomains"
+        )
+
+
+def _organization_config(properties: Record, findings: Findings) -> None:
+    reject = _truth(properties.get("rejectdirectsend"))
+    findings.set("OrganizationConfig: RejectDirectSend", reject, "", "reject_direct_send", bool(reject))
+
+
+def _transport_config(properties: Record, findings: Findings) -> None:
+    """MaxSendSize is for what the organization's own send, which here is what comes in by connectors."""
+    if size := _size(properties.get("maxsendsize")):
+        findings.set("TransportConfig: MaxSendSize", properties["maxsendsize"], "limits", "message_size", size)
+    recipients = str(properties.get("maxrecipientenvelopelimit") or _UNLIMITED)
+    if recipients.isdecimal() and len(recipients) < 10:
+        findings.set("TransportConfig: MaxRecipientEnvelopeLimit", recipients, "limits", "recipients", int(recipients))
+    if _truth(properties.get("allowlegacytlsclients")):
+        findings.leave(
+            "TransportConfig: AllowLegacyTLSClients",
+            True,
+            'it is the listener\'s: set tls_profile = "legacy" in posthouse.toml',
+        )
+
+
+_KINDS: Mapping[tuple[str, ...], Callable[[Record, Findings], None]] = {
+    ("senderdomains", "senderipaddresses", "tlssendercertificatename"): _inbound,
+    ("recipientdomains", "smarthosts", "usemxrecord"): _outbound,
+    ("domainname",): _accepted_domain,
+    ("rejectdirectsend",): _organization_config,
+    ("maxrecipientenvelopelimit", "maxsendsize", "allowlegacytlsclients"): _transport_config,
+}
+
+
+def _is_unset(value: Any) -> bool:
+    return value in (None, "", False) or value == [] or value == {} or str(value).casefold() == "false"
+
+
+def _truth(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(str(value).strip().casefold())
+
+
+def _texts(value: Any) -> list[str]:
+    """A list, or the text that a list was joined to. `smtp:contoso.com;1` stays whole."""
+    if isinstance(value, list):
+        return [text for one in value if (text := str(one).strip())]
+    return [text for text in _SEPARATORS.split(str(value)) if text]
+
+
+def _size(value: Any) -> int:
+    """`35 MB (36,700,160 bytes)`."""
+    found = _SIZE.search(str(value)[:100])
+    digits = re.sub(r"\D", "", found[1]) if found else ""
+    return int(digits) if digits else 0
+
+
+def _clean(value: Any) -> Any:
+    """JSON and CLIXML can say halves of surrogate pairs, which no other text can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return [_clean(one) for one in value] if isinstance(value, list) else value
