@@ -281,6 +281,26 @@ class TestCodes:
         told = [(one.before, one.after) for record in audited(admin) for one in record.changes if one.key == "Totp"]
         assert told == [(False, True), (True, False)]
 
+    @pytest.mark.parametrize(("before", "after"), [(b"", SECRET), (SECRET, b"")], ids=["set", "taken away"])
+    def test_one_that_comes_or_goes_while_somebody_signs_in(
+        self,
+        admin: Administration,
+        door: Authentication,
+        monkeypatch: pytest.MonkeyPatch,
+        before: bytes,
+        after: bytes,
+    ) -> None:
+        admin.administrators.set("alice", totp=before)
+        matches = passwords_module.matches
+
+        def change_meanwhile(password: str, expected: str | None) -> bool:
+            admin.administrators.set("alice", totp=after)
+            return matches(password, expected)
+
+        monkeypatch.setattr(passwords_module, "matches", change_meanwhile)
+        with pytest.raises(SignInRefused, match="wrong"):
+            door.sign_in("alice", PASSWORD, self.code(), **WEB)
+
 
 class TestSessions:
     @pytest.fixture

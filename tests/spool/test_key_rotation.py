@@ -6,6 +6,7 @@ import base64
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from posthouse.spool import AuditFilter, AuditLog, AuditRecord, Organizations, Secrets, SpoolError, Store
 from posthouse.spool.schema import secret
+from posthouse.spool.secrets import SecretsKey
 
 ROTATED = AuditRecord("local:root", "cli", "local", "Update-SecretsKey")
 SECRETS = {"pfx": b"\x00\xff", "password": b"hunter2", "totp/alice": b"s" * 20}
@@ -79,6 +81,30 @@ def test_what_is_stored_between_commit_and_new_file_is_not_lost(store: Store, da
     assert secrets.rotate_key(ROTATED) == 4
     assert in_clear(store) == {**SECRETS, "later": b"1"}
     assert keys(data_dir).keys() == {"secrets.key"}
+
+
+def test_the_end_of_a_rotation_takes_no_key_of_another_that_failed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others: list[Thread] = []
+    end = SecretsKey.end_rotation
+
+    def rotate_and_fail() -> None:
+        Secrets(store).rotate_key(ROTATED)
+        with pytest.raises(TypeError):
+            Secrets(store).rotate_key(replace(ROTATED, changes=None))
+
+    def end_late(key: SecretsKey) -> None:
+        if not others:
+            others.append(Thread(target=rotate_and_fail))
+            others[0].start()
+            others[0].join(0.5)
+        end(key)
+
+    monkeypatch.setattr(SecretsKey, "end_rotation", end_late)
+    Secrets(store).rotate_key(ROTATED)
+    others[0].join()
+    assert in_clear(store) == SECRETS
 
 
 def test_readers_and_writers_go_on_meanwhile(store: Store) -> None:

@@ -111,7 +111,12 @@ class Authentication:
         """The step of the code, 0 without TOTP; None where something is wrong."""
         if not passwords.matches(password, who.password_hash if who else None) or who is None or not who.enabled:
             return None
-        return totp.step_of(self._administrators.totp(who.name), code, time.time()) if who.has_totp else 0
+        if not who.has_totp:
+            return 0
+        try:
+            return totp.step_of(self._administrators.totp(who.name), code, time.time())
+        except KeyError:  # it was just taken away
+            return None
 
     def _refuse(self, act: str, target: str, face: Face, origin: str) -> None:
         actor = anonymous(face, origin)

@@ -21,6 +21,10 @@ from posthouse.spool.secrets import Secrets, SecretsKey, put_secrets
 from posthouse.spool.store import Store
 
 _THE_ONE = 1
+_OF_TOTP = "totp/"
+
+has_totp = sa.exists().where(secret.c.name == sa.literal(_OF_TOTP) + administrator.c.name)
+"""For a statement on `administrator`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +156,8 @@ class AdministratorTable:
 
 
 def everyone(connection: sa.Connection) -> Everyone:
-    has_totp = sa.exists().where(secret.c.name == sa.literal("totp/") + administrator.c.name).label("has_totp")
-    rows = connection.execute(sa.select(administrator, has_totp).order_by(administrator.c.name))
+    query = sa.select(administrator, has_totp.label("has_totp"))
+    rows = connection.execute(query.order_by(administrator.c.name))
     return {
         row.name: Administrator(
             name=row.name,
@@ -185,4 +189,4 @@ def _changed(found: Administrator, change: AdministratorChange) -> Administrator
 
 
 def _totp_name(name: str) -> str:
-    return f"totp/{name}"
+    return f"{_OF_TOTP}{name}"

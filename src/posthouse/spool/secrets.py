@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from posthouse.spool.locks import lock_table
 from posthouse.spool.records import SpoolError
 from posthouse.spool.schema import secret
 from posthouse.spool.store import Store
+from posthouse.spool.turn import FileLock
 
 KEY_VARIABLE = "POSTHOUSE_SECRETS_KEY"
 OLD_KEY_VARIABLE = "POSTHOUSE_SECRETS_KEY_OLD"
@@ -72,9 +73,8 @@ class SecretsKey:
         """Forget the key that nothing is encrypted with any more. One from the environment is not ours to remove."""
         if self._is_from_environment:
             return
-        with suppress(FileNotFoundError):  # another rotation ended the same one
-            self._next_path.replace(self._path)
-            _sync_folder(self._path.parent)
+        self._next_path.replace(self._path)
+        _sync_folder(self._path.parent)
 
     @property
     def _is_from_environment(self) -> bool:
@@ -129,16 +129,18 @@ class Secrets:
     def rotate_key(self, record: AuditRecord) -> int:
         """Encrypt all secrets anew with a new key, in one transaction; both keys are known until it is done.
 
-        Returns how many there are. It can be broken off anywhere, and be done again.
+        Returns how many there are. It can be broken off anywhere, and be done again. One waits for another to end:
+        the end of one would make the next one's key the only one, before that has encrypted anything.
         """
-        with self._store.transaction() as connection:
-            lock_table(connection, secret)  # waits for whoever has encrypted with the old key and not yet committed
-            found = connection.execute(sa.select(secret.c.name, secret.c.ciphertext)).all()
-            plain = {name: self._key.decrypt(name, bytes(ciphertext)) for name, ciphertext in found}
-            self._key.begin_rotation()
-            put_secrets(connection, self._key, plain)
-            audit.append(connection, [record])
-        self._key.end_rotation()
+        with closing(FileLock(self._store.data_dir / "rotation.lock")) as lock, lock:
+            with self._store.transaction() as connection:
+                lock_table(connection, secret)  # waits for whoever has encrypted with the old key and not yet committed
+                found = connection.execute(sa.select(secret.c.name, secret.c.ciphertext)).all()
+                plain = {name: self._key.decrypt(name, bytes(ciphertext)) for name, ciphertext in found}
+                self._key.begin_rotation()
+                put_secrets(connection, self._key, plain)
+                audit.append(connection, [record])
+            self._key.end_rotation()
         return len(plain)
 
     def _ciphertext(self, name: str) -> bytes:

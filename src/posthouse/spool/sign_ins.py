@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from posthouse.spool import audit
-from posthouse.spool.administrators import Administrator, everyone
+from posthouse.spool.administrators import Administrator, everyone, has_totp
 from posthouse.spool.audit import AuditRecord
 from posthouse.spool.locks import lock_table
 from posthouse.spool.schema import administrator, session, sign_in_failure
@@ -64,7 +64,7 @@ class SignInTable:
         self, who: Administrator, totp_step: int, session_hash: str, account: str, origin: str, record: AuditRecord
     ) -> bool:
         """Begin a session, and take back what `begin` counted. False where meanwhile the code was used, the password
-        changed or the administrator disabled.
+        changed, the asking for codes began or ended, or the administrator was disabled.
 
         All failures of the account are forgiven, but of the origin only this try: who has an account can't use it to
         go on guessing others' passwords.
@@ -74,7 +74,7 @@ class SignInTable:
             administrator.c.name == who.name,
             administrator.c.enabled,
             administrator.c.password_hash == who.password_hash,
-            administrator.c.totp_step < totp_step if who.has_totp else sa.true(),
+            has_totp & (administrator.c.totp_step < totp_step) if who.has_totp else ~has_totp,
         )
         step = {"totp_step": totp_step} if who.has_totp else {}
         with self._store.transaction() as connection:
