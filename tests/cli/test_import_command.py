@@ -114,8 +114,8 @@ def test_a_file_that_cannot_be_read(posthouse: Any, folder: Path, content: str, 
 
 def test_a_file_that_is_too_large(posthouse: Any, folder: Path) -> None:
     with (folder / "main.cf").open("wb") as file:
-        file.truncate(17 << 20)
-    assert "larger than 16 MiB" in posthouse("import", "main.cf").err
+        file.truncate(9 << 20)
+    assert "larger than 8 MiB" in posthouse("import", "main.cf").err
 
 
 def test_what_is_exported_can_be_imported(posthouse: Any, folder: Path) -> None:

@@ -16,6 +16,7 @@ from posthouse.cli import (
     domain,
     explain,
     headers,
+    migration,
     organization,
     queue,
     run,
@@ -24,6 +25,7 @@ from posthouse.cli import (
     shell,
     token,
     trace,
+    web,
 )
 
 app = typer.Typer(
@@ -50,10 +52,12 @@ def posthouse(
 
 
 app.command()(serve.serve)
+app.command()(web.web)
 app.command()(demo.demo)
 app.command()(organization.apply)
 app.command()(organization.export)
 app.command()(organization.show)
+app.command("import")(migration.import_)
 app.add_typer(connector.app, name="connector")
 app.add_typer(domain.app, name="domain")
 app.command()(run.run)

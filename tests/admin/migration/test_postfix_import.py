@@ -247,3 +247,20 @@ def test_only_files_beside_it_are_read(read: Any, tmp_path: Any, reasons: Any) -
     findings = read("main.cf", main)
     assert "evil" not in str(findings.document)
     assert "transport_maps" in reasons(findings)
+
+
+def test_a_way_for_everything_goes_before_the_relayhost(read: Any) -> None:
+    main = "myhostname = a.example.org\nmydestination =\nrelayhost = [no.example.org]\ntransport_maps = hash:transport\n"
+    document = read("main.cf", main, transport="* smtp:[yes.example.org]\n").document
+    assert [connector["name"] for connector in document["outbound_connector"]] == ["Postfix [yes.example.org]"]
+
+
+def test_long_tables_take_no_longer_than_they_are(read: Any) -> None:
+    domains = "".join(f"d{number}.example x\n" for number in range(20_000))
+    networks = "".join(f"10.{number // 256}.{number % 256}.1 OK\n" for number in range(20_000))
+    main = """myhostname = a.example.org
+relay_domains = hash:domains
+smtpd_relay_restrictions = check_client_access hash:clients, reject_unauth_destination"""
+    document = read("main.cf", main, domains=domains, clients=networks).document
+    assert len(document["accepted_domain"]) == 20_001
+    assert len(document["inbound_connector"][0]["sender_ip_addresses"]) == 20_000

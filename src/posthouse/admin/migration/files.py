@@ -11,7 +11,7 @@ from typing import Protocol
 
 from posthouse.admin.errors import AdminError
 
-_LARGEST = 16 << 20
+_LARGEST = 8 << 20
 _MOST_BESIDE = 200
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -62,6 +62,7 @@ class Findings:
     """`document` is an organization as a file writes it. It may hold passwords, which no line shows."""
 
     document: Document = field(default_factory=dict[str, Any], repr=False)
+    _items: dict[tuple[Kind, str], Document] = field(default_factory=dict[tuple[Kind, str], Any], repr=False)
     _understood: dict[Understood, None] = field(default_factory=dict[Understood, None])
     _not_taken: dict[NotTaken, None] = field(default_factory=dict[NotTaken, None])
 
@@ -113,19 +114,17 @@ class Findings:
     def leave(self, setting: str, value: object, reason: str) -> None:
         self._not_taken[NotTaken(_cut(_plain(setting)), _cut(_plain(value)), reason)] = None
 
-    def items(self, kind: Kind) -> list[Document]:
-        return self.document.get(kind, [])
+    def has(self, kind: Kind, name: str) -> bool:
+        return (kind, name.casefold()) in self._items
 
     def _understand(self, setting: str, value: object, becomes: str) -> None:
         self._understood[Understood(_cut(_plain(setting)), _cut(_plain(value)), _cut(becomes))] = None
 
     def _item(self, kind: Kind, name: str) -> Document:
-        items = self.document.setdefault(kind, [])
-        found = next((item for item in items if item["name"].casefold() == name.casefold()), None)
-        if found is None:
-            found = {"name": name}
-            items.append(found)
-        return found
+        if not self.has(kind, name):
+            self._items[kind, name.casefold()] = {"name": name}
+            self.document.setdefault(kind, []).append(self._items[kind, name.casefold()])
+        return self._items[kind, name.casefold()]
 
     def _valid(self, setting: str, kind: str, key: str, wanted: Any) -> tuple[Any] | None:
         """The value in a tuple, of a list what is allowed of it; None where nothing is."""

@@ -26,6 +26,7 @@ class Format(enum.StrEnum):
     IIS = "iis"
 
 
+_LOOKED_AT = 1 << 18
 _SIGNS: Mapping[Format, re.Pattern[str]] = {
     Format.CLIXML: re.compile(r"<Objs\b"),
     Format.IIS: re.compile(r"<IIsSmtp|<MBProperty\b"),
@@ -37,7 +38,8 @@ _SIGNS: Mapping[Format, re.Pattern[str]] = {
         re.MULTILINE,
     ),
     Format.EMAILRELAY: re.compile(
-        r"^[ \t]*(?:.*emailrelay\S*[ \t]+-|(?:spool-dir|forward-to|as-server|as-proxy|remote-clients|server-auth)\b)",
+        r"^(?:.*emailrelay\S{0,20}[ \t]+-|[ \t]*(?:spool-dir|forward-to|as-server|as-proxy"
+        r"|remote-clients|server-auth)\b)",
         re.MULTILINE,
     ),
 }
@@ -54,7 +56,7 @@ def read(file: File, wanted: Format, findings: Findings) -> None:
 
 def _recognised(file: File) -> Format:
     for known, sign in _SIGNS.items():
-        if sign.search(file.text):
+        if sign.search(file.text, 0, _LOOKED_AT):
             return known
     names = ", ".join(known for known in Format if known is not Format.AUTO)
     raise AdminError(f"{file.name}: it looks like no configuration that is known; say which with --format: {names}")

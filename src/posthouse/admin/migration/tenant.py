@@ -146,7 +146,7 @@ _KINDS: Mapping[tuple[str, ...], Callable[[Record, Findings], None]] = {
     ("recipientdomains", "smarthosts", "usemxrecord"): _outbound,
     ("domainname",): _accepted_domain,
     ("rejectdirectsend",): _organization_config,
-    ("maxrecipientenvelopelimit", "maxsendsize", "allowlegacytlsclients"): _transport_config,
+    ("maxrecipientenvelopelimit", "allowlegacytlsclients"): _transport_config,
 }
 
 

@@ -58,12 +58,15 @@ class Parameters:
         matches = (_LINE.fullmatch(line) for line in logical_lines(text))
         self.given = {match["name"]: match["value"].strip() for match in matches if match}
         self._read: set[str] = set()
+        self._known: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
         """The value as Postfix uses it, its default too. From then on the parameter counts as read, and what it
         refers to.
         """
-        return self._expanded(self._raw(name))
+        if name not in self._known:
+            self._known[name] = self._expanded(self._raw(name))
+        return self._known[name]
 
     def words(self, name: str) -> list[str]:
         return split(self[name])
@@ -80,14 +83,19 @@ class Parameters:
 
     def _expanded(self, value: str) -> str:
         """Level by level, so that what refers to itself, or would grow without end, stops."""
+        room = _LONGEST
+
+        def referred(reference: re.Match[str]) -> str:
+            nonlocal room
+            text = self._referred(reference)[:room]
+            room -= len(text)
+            return text
+
         for _ in range(_DEEPEST):
-            if "$" not in value or len(value) > _LONGEST:
+            if "$" not in value:
                 break
-            expanded = _REFERENCE.sub(self._referred, value)
-            if expanded == value:
-                break
-            value = expanded
-        return _REFERENCE.sub("", value[:_LONGEST]).replace("\0", "$")
+            value = _REFERENCE.sub(referred, value)
+        return _REFERENCE.sub("", value).replace("\0", "$")
 
     def _referred(self, reference: re.Match[str]) -> str:
         """`${name?text}` is the text where the parameter has a value, `${name:text}` where it has none."""

@@ -14,6 +14,7 @@ from posthouse.admin.migration.postfix.tables import Tables
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TIME = re.compile(r"(\d{1,9})([smhdw]?)")
 
+_OTHER_RESTRICTIONS = "restrictions besides those of who may relay have no counterpart"
 _ELSEWHERE = {
     "myhostname": "set hostname in posthouse.toml",
     "inet_interfaces": "set the address of each listener in posthouse.toml",
@@ -28,6 +29,10 @@ _ELSEWHERE = {
     "smtp_tls_cert_file": "give it to the connector: posthouse connector set outbound NAME --client-certificate FILE",
     "smtp_tls_key_file": "give it to the connector: posthouse connector set outbound NAME --client-certificate FILE",
     "smtp_tls_CAfile": "public CAs are known; name your own in trusted_roots of the organization file",
+    "mynetworks_style": "it depends on the machine: name the networks with --sender-ip-addresses",
+    "smtpd_client_restrictions": _OTHER_RESTRICTIONS,
+    "smtpd_helo_restrictions": _OTHER_RESTRICTIONS,
+    "smtpd_sender_restrictions": _OTHER_RESTRICTIONS,
     "virtual_alias_maps": "addresses are not rewritten here",
     "alias_maps": "addresses are not rewritten here",
     "canonical_maps": "addresses are not rewritten here",
@@ -81,7 +86,7 @@ def _domain(setting: str, domain: str, kind: str, findings: Findings) -> None:
         findings.leave(setting, domain, "a domain is accepted for itself; add its subdomains")
     elif "." not in domain or domain.lower().startswith("localhost."):
         findings.leave(setting, domain, "a name of this machine only; mail needs a domain with a dot")
-    elif domain.lower() not in (known["name"].lower() for known in findings.items("accepted_domain")):
+    elif not findings.has("accepted_domain", domain):
         findings.take(setting, domain, "accepted_domain", domain.lower(), type=kind)
 
 

@@ -41,8 +41,11 @@ class Routes:
         self._policies = self._maps("smtp_tls_policy_maps")
 
     def read(self) -> None:
-        self._everything_else()
-        self._transport_maps()
+        ways = self._transport_maps()
+        if not any("*" in patterns for patterns in ways.values()):
+            self._everything_else()
+        for way, patterns in ways.items():
+            self._way(way, patterns)
         self._mailboxes("mydestination", self._parameters["local_transport"], ["*"])
         addresses = [key for key, _ in self._pairs("virtual_mailbox_maps") if "@" in key.strip("@")]
         if "virtual_mailbox_domains" in self._parameters.given:
@@ -58,15 +61,15 @@ class Routes:
         else:
             self._route("relayhost", rest or relayhost, ["*"])
 
-    def _transport_maps(self) -> None:
+    def _transport_maps(self) -> dict[str, list[str]]:
+        """The patterns of each way. `*` there goes before relayhost."""
         ways: dict[str, list[str]] = {}
         for pattern, way in self._pairs("transport_maps"):
             if "@" in pattern:
                 self._findings.leave("transport_maps", f"{pattern} {way}", "a way is for a domain, not for one address")
             else:
                 ways.setdefault(way, []).append(f"*{pattern}" if pattern.startswith(".") else pattern)
-        for way, patterns in ways.items():
-            self._way(way, patterns)
+        return ways
 
     def _way(self, way: str, patterns: list[str]) -> None:
         name, rest = transport(way)
@@ -110,9 +113,8 @@ class Routes:
 
     def _mailboxes(self, setting: str, way: str, addresses: list[str]) -> None:
         """Domains whose mailboxes Postfix has. With another transport they are somewhere else."""
-        taken = {domain["name"] for domain in self._findings.items("accepted_domain")}
         listed = self._tables.listed(setting, self._parameters.words(setting))
-        domains = [domain.lower() for domain in listed if domain.lower() in taken]
+        domains = [domain.lower() for domain in listed if self._findings.has("accepted_domain", domain)]
         name, rest = transport(way)
         if not domains:
             return
