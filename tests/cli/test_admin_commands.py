@@ -58,7 +58,7 @@ def test_a_password_is_asked_for_on_a_terminal(posthouse: Any, monkeypatch: pyte
     [
         (["admin", "new", "alice"], 2, "there is no terminal to ask for a password; give --password-env or"),
         (["admin", "new", "alice", "--password-env", "UNSET"], 2, "the environment has no UNSET"),
-        (["admin", "new", "alice", "--password-env", "A", "--password-file", "password"], 2, "give one of them"),
+        (["admin", "new", "alice", "--password-env", "A", "--password-file", "password"], 2, "name one of them"),
         (["admin", "new", "alice", "--role", "King", "--password-file", "password"], 1, 'there is no role "King"'),
         (["admin", "new", "a b", "--password-file", "password"], 1, '"a b" is no name'),
         (["admin", "set", "alice"], 2, "nothing to change; give --role"),
@@ -66,8 +66,10 @@ def test_a_password_is_asked_for_on_a_terminal(posthouse: Any, monkeypatch: pyte
         (["admin", "remove", "alice"], 1, 'there is no administrator "alice"'),
         (["token", "new", "ci", "--role", "King"], 1, 'there is no role "King"'),
         (["token", "new", "ci", "--role", VIEW, "--expires", "soon"], 2, '"soon": it should be a duration'),
+        (["token", "new", "ci", "--role", VIEW, "--expires", "99999999d"], 1, "at most 10 years"),
         (["token", "remove", "ci"], 1, 'there is no token "ci"; there are: none'),
         (["audit", "--outcome", "good"], 2, '"good" is no outcome; write one of ok, refused, failed'),
+        (["audit", "--limit", "99999999999999999999"], 2, "less than or equal to 1000000"),
         (["audit", "--since", "soon"], 2, '"soon" is no time'),
     ],
 )
@@ -81,7 +83,12 @@ def test_what_is_wrong_is_one_line(posthouse: Any, words: list[str], status: int
 
 def test_no_password_is_an_empty_one(posthouse: Any, folder: Path) -> None:
     (folder / "empty").write_text("\n")
-    assert "too short" in posthouse("admin", "new", "alice", "--password-file", "empty").err
+    assert "it is empty" in posthouse("admin", "new", "alice", "--password-file", "empty").err
+
+
+def test_the_mark_that_editors_put_before_utf_8_is_no_part_of_a_password(posthouse: Any, folder: Path) -> None:
+    (folder / "marked").write_text("eleven char\n", "utf-8-sig")
+    assert "too short" in posthouse("admin", "new", "alice", "--password-file", "marked").err
 
 
 def test_codes_are_shown_once(posthouse: Any) -> None:

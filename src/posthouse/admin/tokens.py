@@ -15,6 +15,7 @@ from posthouse.spool import AuditChange, Store, Token, TokenTable
 
 PREFIX = "ph_"
 """By which scanners for leaked secrets can tell a token."""
+_LONGEST_LIFETIME = 10 * 366 * 86400.0
 
 
 class Tokens:
@@ -34,6 +35,8 @@ class Tokens:
         with self._ledger.attempt(Acts.NEW_TOKEN, name) as record:
             if lifetime <= 0:
                 raise AdminError("the token would have expired already; give it a time like 90d")
+            if lifetime > _LONGEST_LIFETIME:
+                raise AdminError("the token would be good for too long; give it at most 10 years, as 365d")
             token = PREFIX + secrets.token_urlsafe(32)
             now = time.time()
             new = Token(checked_name(name), role.value, now, self._ledger.actor.name, now + lifetime)

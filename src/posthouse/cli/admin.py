@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from posthouse.cli.options import Config, Json, administration, settings_of
 from posthouse.cli.output import show_rows
+from posthouse.cli.secret import SecretSource
 
 if TYPE_CHECKING:
     from posthouse.admin import Role
@@ -59,7 +59,7 @@ def new(
 
     secret = _new_totp() if totp else None
     roles = _roles(role) if role else [Role.ORGANIZATION_MANAGEMENT]
-    password = _password(password_env, password_file)
+    password = SecretSource("password", password_env, password_file).given()
     password = _prompted() if password is None else password
     with administration(config) as admin:
         admin.administrators.new(name, password, roles, totp=secret)
@@ -80,7 +80,7 @@ def set_administrator(
 ) -> None:
     """Change an administrator: what is not given stays. The roles given are all that he then has."""
     secret = None if totp is None else _new_totp() if totp else b""
-    new_password = _password(password_env, password_file)
+    new_password = SecretSource("password", password_env, password_file).given()
     if password and new_password is None:
         new_password = _prompted()
     roles = _roles(role) if role else None
@@ -124,24 +124,6 @@ def _roles(names: Iterable[str]) -> list[Role]:
     from posthouse.admin import Role
 
     return [Role.named(name) for name in names]
-
-
-def _password(variable: str, file: Path | None) -> str | None:
-    """From a variable or a file; None where neither is given."""
-    if variable and file:
-        raise typer.BadParameter("--password-env and --password-file are two ways to say the same; give one of them")
-    if file is not None:
-        return _first_line(file)
-    if variable and variable not in os.environ:
-        raise typer.BadParameter(f"the environment has no {variable}; set it to the password")
-    return os.environ[variable] if variable else None
-
-
-def _first_line(file: Path) -> str:
-    try:
-        return file.read_text("utf-8").partition("\n")[0].removesuffix("\r")
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"{file} is not UTF-8; write the password in that encoding") from None
 
 
 def _prompted() -> str:

@@ -22,7 +22,7 @@ def audit(
     act: Annotated[str, typer.Option(metavar="CMDLET", help="Like Set-InboundConnector, or *-InboundConnector.")] = "",
     target: Annotated[str, typer.Option("--object", metavar="NAME", help="What it was done to.")] = "",
     outcome: Annotated[str, typer.Option(metavar="OUTCOME", help="ok, refused or failed.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The newest so many.")] = 100,
     as_json: Json = False,
     config: Config = None,
 ) -> None:

@@ -39,9 +39,9 @@ class SecretSource:
 
 def _first_line(file: Path, what: str) -> str:
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
+        first, _, _ = file.read_text("utf-8-sig").partition("\n")
     except ValueError:
         raise typer.BadParameter(f"{file}: no UTF-8 text; its first line should be the {what}") from None
-    if not lines or not lines[0]:
+    if not first:
         raise typer.BadParameter(f"{file}: its first line should be the {what}, but it is empty")
-    return lines[0]
+    return first
