@@ -12,7 +12,7 @@ from posthouse.cmdlets.conversion import BOOLEAN
 from posthouse.cmdlets.exchange.changes import Document, change
 from posthouse.cmdlets.exchange.objects import organization
 from posthouse.cmdlets.exchange.organization_elsewhere import ELSEWHERE
-from posthouse.cmdlets.exchange.parameters import FORCE
+from posthouse.cmdlets.exchange.parameters import DOMAIN_CONTROLLER, FORCE
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
 
@@ -38,7 +38,7 @@ def set_(context: Context, bound: Bound) -> Iterator[Value]:
 
 ORGANIZATION_CONFIG_CMDLETS = Library(
     cmdlets=(
-        Cmdlet("Get-OrganizationConfig", (), get, synopsis="Shows the organization's settings."),
+        Cmdlet("Get-OrganizationConfig", DOMAIN_CONTROLLER, get, synopsis="Shows the organization's settings."),
         Cmdlet(
             "Set-OrganizationConfig",
             (
