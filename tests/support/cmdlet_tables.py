@@ -1,20 +1,31 @@
-"""The tables of docs/cmdlets.md, made from the cmdlets. To write them anew: python -m support.cmdlet_tables"""
+"""The tables of docs/cmdlets.md and docs/cmdlets-mail.md, made from the cmdlets.
+
+To write them anew: python -m support.cmdlet_tables
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
 from posthouse.cmdlets.exchange import EXCHANGE
 from posthouse.cmdlets.interface import Cmdlet, Parameter
+from posthouse.cmdlets.mail import MAIL
 
 DOCS = Path(__file__).parents[2] / "docs" / "cmdlets.md"
+MAIL_DOCS = DOCS.with_name("cmdlets-mail.md")
 START = "\n## The cmdlets\n"
-_PAGES = "https://learn.microsoft.com/powershell/module/exchangepowershell/"
+_PAGES = "https://learn.microsoft.com/powershell/module/"
+_MODULES = {
+    "Send-MailMessage": "microsoft.powershell.utility",
+    "ConvertTo-SecureString": "microsoft.powershell.security",
+    "Get-Credential": "microsoft.powershell.security",
+}
 
 
-def tables() -> str:
-    return START + "".join(_section(cmdlet) for cmdlet in sorted(EXCHANGE.cmdlets, key=_noun))
+def tables(cmdlets: Iterable[Cmdlet] = EXCHANGE.cmdlets) -> str:
+    return START + "".join(_section(cmdlet) for cmdlet in sorted(cmdlets, key=_noun))
 
 
 def _noun(cmdlet: Cmdlet) -> tuple[str, str]:
@@ -23,8 +34,9 @@ def _noun(cmdlet: Cmdlet) -> tuple[str, str]:
 
 
 def _section(cmdlet: Cmdlet) -> str:
+    page = f"{_PAGES}{_MODULES.get(cmdlet.name, 'exchangepowershell')}/{cmdlet.name.lower()}"
     return (
-        f"\n### {cmdlet.name}\n\n{cmdlet.synopsis}{_common(cmdlet)} [Microsoft's page]({_PAGES}{cmdlet.name.lower()})\n"
+        f"\n### {cmdlet.name}\n\n{cmdlet.synopsis}{_common(cmdlet)} [Microsoft's page]({page})\n"
         f"\n| parameter | |\n|---|---|\n{''.join(_rows(cmdlet))}"
     )
 
@@ -57,8 +69,9 @@ def _cell(text: str) -> str:
 
 
 def rewrite() -> None:
-    text = DOCS.read_text("utf-8")
-    DOCS.write_text(text[: text.index(START)] + tables(), "utf-8")
+    for docs, library in ((DOCS, EXCHANGE), (MAIL_DOCS, MAIL)):
+        text = docs.read_text("utf-8")
+        docs.write_text(text[: text.index(START)] + tables(library.cmdlets), "utf-8")
 
 
 if __name__ == "__main__":

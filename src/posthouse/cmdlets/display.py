@@ -220,7 +220,7 @@ def default_columns(value: PSObject, registry: Registry) -> tuple[list[Column], 
     """What is shown of an object by itself, and whether as a list."""
     view = registry.view(value.type_name)
     names = [to_text(name) for name in (view.properties if view else value.properties)]
-    as_list = (view.as_list if view else False) or len(names) > _MOST_IN_TABLE
+    as_list = view.as_list if view else len(names) > _MOST_IN_TABLE
     return [property_column(name) for name in names], as_list
 
 

@@ -111,10 +111,7 @@ class Cmdlet:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a type is shown where the script doesn't say:
-
-    a table, or a list if there are more than four `properties`.
-    """
+    """What of a type is shown where the script doesn't say, as a table or a list."""
 
     properties: tuple[str, ...]
     as_list: bool = False

@@ -94,6 +94,12 @@ class Script:
             return f"{refused}\n"
         return self.paper.text
 
+    def to(self, peer: Peer) -> Script:
+        """Its $server and $port are the peer's."""
+        self.session.set("server", "127.0.0.1")
+        self.session.set("port", peer.port)
+        return self
+
     def said(self, stream: str) -> list[str]:
         return [text.rstrip() for told, text in self.paper.said if told == stream]
 
@@ -150,7 +156,9 @@ def elsewhere() -> Iterator[Peer]:
 def pfx(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificate of the device, as Windows exports it."""
     file = tmp_path_factory.mktemp("script") / "cert.pfx"
-    file.write_bytes(identity_of(authority.issue_cert("relay.contoso.com")).to_pfx(PFX_PASSWORD))
+    file.write_bytes(
+        identity_of(authority.issue_cert("relay.contoso.com", common_name="relay.contoso.com")).to_pfx(PFX_PASSWORD)
+    )
     return file
 
 
@@ -176,3 +184,12 @@ def tenant(authority: trustme.CA, elsewhere: Peer, tmp_path_factory: pytest.Temp
     house = _started(tmp_path_factory.mktemp("tenant"), BY_CERTIFICATE, authority, elsewhere)
     yield house
     house.clean_up()
+
+
+@pytest.fixture(scope="session")
+def stuck(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Takes mail as `relay` does, but its next hop is busy for hours: what is not for contoso.com waits."""
+    with Peer(CONNECT="421 4.3.2 come back later") as busy:
+        house = _started(tmp_path_factory.mktemp("stuck"), BY_ADDRESS, authority, busy)
+        yield house
+        house.clean_up()

@@ -17,8 +17,8 @@ def administered() -> Iterator[None]:
         raise PSError(
             str(error),
             category="PermissionDenied",
-            error_id="UnauthorizedAccessException",
-            exception="System.UnauthorizedAccessException",
+            error_id="CmdletAccessDeniedException",
+            exception="Microsoft.Exchange.Configuration.Tasks.CmdletAccessDeniedException",
         ) from None
     except AdminError as error:
         raise PSError("; ".join(error.lines), error_id="AdminError") from None

@@ -1,0 +1,106 @@
+"""Get-MessageTraceDetail and its second version: what happened to one message on its way to one recipient.
+
+https://learn.microsoft.com/powershell/module/exchangepowershell/get-messagetracedetailv2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from posthouse.admin import Administration
+from posthouse.cmdlets.conversion import DATE, INT, STRING, STRINGS
+from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
+from posthouse.cmdlets.mail.administered import administered
+from posthouse.cmdlets.mail.message_trace import by_name, moment
+from posthouse.cmdlets.values import PSObject, Value
+from posthouse.spool import EventKind, State, TraceEntry, TraceFilter
+
+_NAME: Final = "Microsoft.Exchange.Management.FfoReporting.MessageTraceDetail"
+_EVENTS: Final = {
+    EventKind.DEFERRED: "Defer",
+    EventKind.HELD: "Suspend",
+    EventKind.RELEASED: "Resume",
+    EventKind.RETRIED: "Retry",
+    EventKind.DSN_SENT: "DSN",
+    EventKind.DSN_SUPPRESSED: "DSN suppressed",
+    EventKind.DROPPED: "Drop",
+}
+_ENDS: Final = {State.DELIVERED: "Deliver", State.FAILED: "Fail"}
+
+
+def get_message_trace_detail(context: Context, bound: Bound) -> Iterator[Value]:
+    wanted = TraceFilter(message_id=bound["MessageTraceId"], recipient=bound["RecipientAddress"])
+    with administered():
+        entries = context.service(Administration).mail.trace(wanted)
+    events = {event.lower() for event in bound.get("Event", ())}
+    for entry in entries:
+        for at, event, detail in _story(entry):
+            if not events or event.lower() in events:
+                yield _step(entry, at, event, detail)
+
+
+def _story(entry: TraceEntry) -> Iterator[tuple[float, str, str]]:
+    by = f" by the connector '{entry.connector}'" if entry.connector else ""
+    yield entry.received_at, "Receive", f"Received from {entry.client.ip or 'this server'}{by}. {_line(entry.reasons)}"
+    for event in entry.events:
+        yield event.at, _EVENTS[event.kind], _line(event.detail)
+    if entry.state in _ENDS and entry.at is not None:
+        way = f" by the connector '{entry.outbound_connector}'" if entry.outbound_connector else ""
+        yield entry.at, _ENDS[entry.state], f"{entry.remote or 'This server'}{way}: {entry.reply or ''}"
+
+
+def _line(text: str) -> str:
+    return "; ".join(text.splitlines())
+
+
+def _step(entry: TraceEntry, at: float, event: str, detail: str) -> PSObject:
+    return PSObject.of(
+        _NAME,
+        {
+            "MessageId": entry.header_message_id,
+            "MessageTraceId": entry.message_id,
+            "Date": moment(at),
+            "Event": event,
+            "Action": "",
+            "Detail": detail.strip(),
+            "Data": "",
+        },
+    )
+
+
+def _cmdlet(name: str, *more: Parameter) -> Cmdlet:
+    parameters = (
+        Parameter(
+            name="MessageTraceId",
+            type=STRING,
+            position=0,
+            mandatory=True,
+            from_pipeline_by_name=True,
+            help="The id that the server's 250 told.",
+        ),
+        Parameter(name="RecipientAddress", type=STRING, position=1, mandatory=True, from_pipeline_by_name=True),
+        Parameter(name="Event", type=STRINGS, help=f"Only these: {', '.join(_ALL)}."),
+        Parameter(name="Action", refused="only rules of Exchange Online have actions"),
+        *(by_name(one, kind, note=_UNNEEDED) for one, kind in _TAKEN.items()),
+        *more,
+    )
+    return Cmdlet(name, parameters, get_message_trace_detail, synopsis="What happened to a message, step by step.")
+
+
+_ALL: Final = ("Receive", *_EVENTS.values(), *_ENDS.values())
+_UNNEEDED: Final = "Taken: MessageTraceId and RecipientAddress say which."
+_TAKEN: Final = {"MessageId": STRING, "SenderAddress": STRING, "StartDate": DATE, "EndDate": DATE}
+_ONE_PAGE: Final = "Taken: the steps are never more than a page."
+MESSAGE_TRACE_DETAIL = Library(
+    cmdlets=(
+        _cmdlet(
+            "Get-MessageTraceDetail",
+            Parameter(name="Page", type=INT, help=_ONE_PAGE),
+            Parameter(name="PageSize", type=INT, help=_ONE_PAGE),
+            Parameter(name="ProbeTag", refused="Microsoft keeps it for its own use"),
+        ),
+        _cmdlet("Get-MessageTraceDetailV2"),
+    ),
+    views={_NAME: View(("Date", "Event", "Detail"))},
+)
