@@ -109,3 +109,10 @@ def test_a_verified_name(read: Any) -> None:
     conf = "forward-to h.example\nclient-tls\nclient-tls-verify /etc/ca.pem\nclient-tls-verify-name mail.h.example\n"
     (connector,) = read("emailrelay.conf", conf).document["outbound_connector"]
     assert (connector["tls_settings"], connector["tls_domain"]) == ("DomainValidation", "mail.h.example")
+
+
+def test_a_login_on_the_command_line(read: Any) -> None:
+    """`plain:` with user and password in base64."""
+    findings = read("relay.sh", "emailrelay --forward-to h.example --client-auth plain:Ym9i:czNjcmV0LXBhc3M= -r\n")
+    assert findings.document["credential"][0]["secret"] == "s3cret-pass"
+    assert "czNj" not in f"{findings.understood}{findings.not_taken}"

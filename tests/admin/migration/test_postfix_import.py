@@ -58,18 +58,18 @@ def test_a_relay_with_a_smart_host(read: Any) -> None:
     ]
     assert document["outbound_connector"] == [
         {
+            "name": "Postfix [mail.fabrikam.com]:2525",
+            "recipient_domains": ["fabrikam.com", "*.fabrikam.com"],
+            "smart_hosts": ["mail.fabrikam.com"],
+            "port": 2525,
+        },
+        {
             "name": "Postfix [contoso-com.mail.protection.example]:587",
             "recipient_domains": ["*"],
             "smart_hosts": ["contoso-com.mail.protection.example"],
             "port": 587,
             "tls_settings": "DomainValidation",
             "tls_domain": "mail.protection.example",
-        },
-        {
-            "name": "Postfix [mail.fabrikam.com]:2525",
-            "recipient_domains": ["fabrikam.com", "*.fabrikam.com"],
-            "smart_hosts": ["mail.fabrikam.com"],
-            "port": 2525,
         },
     ]
     assert document["limits"] == {"message_size": 36700160, "recipients": 500}
@@ -250,7 +250,9 @@ def test_only_files_beside_it_are_read(read: Any, tmp_path: Any, reasons: Any) -
 
 
 def test_a_way_for_everything_goes_before_the_relayhost(read: Any) -> None:
-    main = "myhostname = a.example.org\nmydestination =\nrelayhost = [no.example.org]\ntransport_maps = hash:transport\n"
+    main = (
+        "myhostname = a.example.org\nmydestination =\nrelayhost = [no.example.org]\ntransport_maps = hash:t/transport"
+    )
     document = read("main.cf", main, transport="* smtp:[yes.example.org]\n").document
     assert [connector["name"] for connector in document["outbound_connector"]] == ["Postfix [yes.example.org]"]
 
@@ -264,3 +266,32 @@ smtpd_relay_restrictions = check_client_access hash:clients, reject_unauth_desti
     document = read("main.cf", main, domains=domains, clients=networks).document
     assert len(document["accepted_domain"]) == 20_001
     assert len(document["inbound_connector"][0]["sender_ip_addresses"]) == 20_000
+
+
+def test_domains_that_it_relays_to_go_where_relay_transport_says(read: Any) -> None:
+    main = """myhostname = mx.example.org
+mydestination =
+relay_domains = example.com, example.net
+relay_transport = relay:[inside.example.com]
+transport_maps = inline:{ {example.net = smtp:[other.example.net]} }"""
+    document = read("main.cf", main).document
+    ways = {item["name"]: item["recipient_domains"] for item in document["outbound_connector"]}
+    assert ways == {
+        "Postfix [other.example.net]": ["example.net"],
+        "Postfix MX": ["*"],
+        "Postfix [inside.example.com]": ["example.com"],
+    }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "smtp_sasl_password_maps = inline:{ {[h.example] = user:S3cret} }",
+        "smtp_sasl_password_maps = static:user:S3cret\nsmtp_sasl_auth_enable = yes",
+        "smtp_sasl_password_maps = pcre:{ {/h/ user:S3cret} }\nsmtp_sasl_auth_enable = yes",
+        "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = inline:{ {[h.example] = user:S3cret} }",
+    ],
+)
+def test_a_password_in_main_cf_itself_is_not_told(read: Any, line: str) -> None:
+    findings = read("main.cf", f"myhostname = a.example.org\nrelayhost = [h.example]\n{line}\n")
+    assert "S3cret" not in f"{findings}{findings.understood}{findings.not_taken}"

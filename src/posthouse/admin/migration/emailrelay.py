@@ -153,8 +153,12 @@ class _Reader:
                 self.findings.take_login("server-auth", _CLIENTS, name, password)
 
     def _secrets(self, option: str, side: str) -> Iterator[tuple[str, str, str]]:
-        """Lines of side, encoding, user and password: see Authentication in the reference."""
+        """Lines of side, encoding, user and password: see Authentication in the reference. `plain:` has one itself."""
         if not (file := self.get(option)):
+            return
+        if file.startswith("plain:"):
+            _, user, password, *_ = [*map(_from_base64, file.split(":")), "", ""]
+            yield "plain", user, password
             return
         if (text := self.beside.text(file)) is None:
             self.findings.leave(option, file, "it is not beside the configuration, or can't be read; copy it there")

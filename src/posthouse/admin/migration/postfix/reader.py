@@ -58,7 +58,7 @@ def read_postfix(text: str, beside: Beside, findings: Findings) -> None:
     _limits(parameters, findings)
     for name, value in parameters.given.items():
         if name in _ELSEWHERE or not parameters.is_read(name):
-            findings.leave(name, value, _ELSEWHERE.get(name, _OTHERWISE))
+            findings.leave(name, "" if "password" in name else value, _ELSEWHERE.get(name, _OTHERWISE))
 
 
 def _domains(parameters: Parameters, tables: Tables, findings: Findings) -> None:

@@ -39,17 +39,16 @@ class Routes:
         self._tables = tables
         self._logins = self._maps("smtp_sasl_password_maps") if parameters["smtp_sasl_auth_enable"] == "yes" else {}
         self._policies = self._maps("smtp_tls_policy_maps")
+        self._routed: set[str] = set()
 
     def read(self) -> None:
-        ways = self._transport_maps()
-        if not any("*" in patterns for patterns in ways.values()):
-            self._everything_else()
-        for way, patterns in ways.items():
-            self._way(way, patterns)
-        self._mailboxes("mydestination", self._parameters["local_transport"], ["*"])
-        addresses = [key for key, _ in self._pairs("virtual_mailbox_maps") if "@" in key.strip("@")]
-        if "virtual_mailbox_domains" in self._parameters.given:
-            self._mailboxes("virtual_mailbox_domains", self._parameters["virtual_transport"], addresses or ["*"])
+        """transport_maps goes before the ways of the address classes: https://www.postfix.org/postconf.5.html"""
+        self._transport_maps()
+        self._everything_else()
+        self._address_class("mydestination", "local_transport")
+        for domains, way in (("virtual_mailbox_domains", "virtual_transport"), ("relay_domains", "relay_transport")):
+            if domains in self._parameters.given:
+                self._address_class(domains, way)
         self._domains_with_policies()
 
     def _everything_else(self) -> None:
@@ -61,29 +60,42 @@ class Routes:
         else:
             self._route("relayhost", rest or relayhost, ["*"])
 
-    def _transport_maps(self) -> dict[str, list[str]]:
-        """The patterns of each way. `*` there goes before relayhost."""
+    def _transport_maps(self) -> None:
         ways: dict[str, list[str]] = {}
         for pattern, way in self._pairs("transport_maps"):
             if "@" in pattern:
                 self._findings.leave("transport_maps", f"{pattern} {way}", "a way is for a domain, not for one address")
             else:
                 ways.setdefault(way, []).append(f"*{pattern}" if pattern.startswith(".") else pattern)
-        return ways
+        for way, patterns in ways.items():
+            self._way("transport_maps", way, patterns)
 
-    def _way(self, way: str, patterns: list[str]) -> None:
+    def _address_class(self, setting: str, way: str) -> None:
+        """Domains with a way of their own: https://www.postfix.org/ADDRESS_CLASS_README.html
+
+        Those that Postfix relays to go the way of all other mail, where relay_transport names no next hop.
+        """
+        listed = self._tables.listed(setting, self._parameters.words(setting))
+        domains = [domain.lower() for domain in listed if self._findings.has("accepted_domain", domain)]
+        if self._parameters[way] != "relay":
+            self._way(setting, self._parameters[way], domains)
+
+    def _way(self, setting: str, way: str, patterns: list[str]) -> None:
         name, rest = transport(way)
         if name in _BY_SMTP:
-            self._route("transport_maps", rest, patterns)
+            self._route(setting, rest, patterns)
         elif name in _INTO_MAILBOXES:
-            self._into_mailboxes("transport_maps", patterns, ["*"])
-        else:
-            reason = f"there is no transport {name}: mail for it would go the way of all other mail"
-            self._findings.leave("transport_maps", f"{', '.join(patterns[:5])} {way}", reason)
+            self._into_mailboxes(setting, patterns)
+        elif patterns:
+            reason = f"there is no transport {name}: mail for them would go the way of all other mail"
+            self._findings.leave(setting, f"{', '.join(patterns[:5])} {way}", reason)
 
     def _route(self, setting: str, way: str, patterns: list[str]) -> None:
         """An outbound connector for the way, which may be that of other patterns already."""
         hop = nexthop(way)
+        patterns = self._unrouted(patterns)
+        if not patterns:
+            return None
         if way and hop is None:
             return self._findings.leave(setting, way, "it is no [host]:port that can be understood")
         if hop is None:
@@ -97,6 +109,12 @@ class Routes:
         self._login(hop)
         return None
 
+    def _unrouted(self, patterns: list[str]) -> list[str]:
+        """Those that have no way yet. From then on they have one."""
+        fresh = [pattern for pattern in patterns if pattern not in self._routed]
+        self._routed.update(fresh)
+        return fresh
+
     def _take(self, setting: str, value: object, name: str, **keys: Any) -> None:
         if source := self._parameters["smtp_bind_address"]:
             keys["source_address"] = source
@@ -109,33 +127,14 @@ class Routes:
         if hop.port == _IMPLICIT_TLS_PORT or self._parameters["smtp_tls_wrappermode"] == "yes":
             self._findings.leave(setting, hop.text, "TLS begins with STARTTLS here: use port 587 or 25 of that host")
 
-    # Mailboxes
-
-    def _mailboxes(self, setting: str, way: str, addresses: list[str]) -> None:
-        """Domains whose mailboxes Postfix has. With another transport they are somewhere else."""
-        listed = self._tables.listed(setting, self._parameters.words(setting))
-        domains = [domain.lower() for domain in listed if self._findings.has("accepted_domain", domain)]
-        name, rest = transport(way)
+    def _into_mailboxes(self, setting: str, domains: list[str]) -> None:
+        domains = self._unrouted(domains)
         if not domains:
             return
-        if name in _INTO_MAILBOXES:
-            self._into_mailboxes(setting, domains, addresses)
-        elif name in _BY_SMTP:
-            self._route(setting, rest, domains)
-        else:
-            reason = f"there is no transport {name}: mail for these domains would go the way of all other mail"
-            self._findings.leave(setting, ", ".join(domains[:5]), reason)
-
-    def _into_mailboxes(self, setting: str, domains: list[str], addresses: list[str]) -> None:
-        self._findings.take(
-            setting,
-            domains,
-            "outbound_connector",
-            f"Postfix mailboxes of {setting}",
-            transport="mailbox",
-            recipient_domains=domains,
-            mailboxes=addresses,
-        )
+        known = self._pairs("virtual_mailbox_maps") if setting == "virtual_mailbox_domains" else []
+        addresses = [address for address, _ in known if "@" in address.strip("@")] or ["*"]
+        keys = {"transport": "mailbox", "recipient_domains": domains, "mailboxes": addresses}
+        self._findings.take(setting, domains, "outbound_connector", f"Postfix mailboxes of {setting}", **keys)
         if addresses == ["*"]:
             reason = "accounts are not known, so any address gets a Maildir; name those that exist with --mailboxes"
             self._findings.leave(setting, domains, reason)
@@ -160,7 +159,8 @@ class Routes:
             self._findings.leave(setting, policy, "here certificates are verified by public CAs or your own roots")
         names = [attribute.removeprefix("match=") for attribute in attributes if attribute.startswith("match=")]
         if names and keys == _VERIFIED and names[0] not in _NAMES_OF_THE_HOP:
-            keys["tls_domain"] = names[0].split(":")[0]
+            name = names[0].split(":")[0]
+            keys["tls_domain"] = f"*{name}" if name.startswith(".") else name
         if keys:
             self._findings.take(setting, policy, "outbound_connector", connector, **keys)
 
@@ -171,8 +171,9 @@ class Routes:
         for domain, policy in self._policies.items():
             if not domain.startswith(("[", ".")) and ":" not in domain:
                 name = f"Postfix TLS {domain}"
-                self._take("smtp_tls_policy_maps", domain, name, recipient_domains=[domain], use_mx_record=True)
-                self._policy("smtp_tls_policy_maps", policy, name)
+                if patterns := self._unrouted([domain]):
+                    self._take("smtp_tls_policy_maps", domain, name, recipient_domains=patterns, use_mx_record=True)
+                    self._policy("smtp_tls_policy_maps", policy, name)
 
     def _login(self, hop: Nexthop) -> None:
         """By the next hop as it is written, else by its host."""

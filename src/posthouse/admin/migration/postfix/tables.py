@@ -49,7 +49,7 @@ class Tables:
             return [("*", name)]
         if kind not in _INDEXED:
             reason = f"a table of type {kind} can't be read; write its entries to a hash: table beside main.cf"
-            self._findings.leave(setting, word, reason)
+            self._findings.leave(setting, "" if "password" in setting else word, reason)
             return []
         return [_pair(line, None) for line in self._lines(setting, name, word)][:_MOST]
 
