@@ -85,7 +85,18 @@ def test_nothing_to_look_at_is_an_array_too(posthouse: Posthouse, folder: Path) 
     assert (ran.status, [step["status"] for step in ran.json]) == (1, ["failed"])
 
 
-@pytest.mark.parametrize("words", [("--ip", "here"), ("--timeout", "0"), ("--sent",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--ip", "here"),
+        ("--timeout", "0"),
+        ("--sent",),
+        ("--from", "nobody"),
+        ("--internal", "Bob <bob@contoso.com>"),
+        ("--external", "bob@example.net\r\nRSET"),
+        ("--external", "\ud800@example.net"),
+    ],
+)
 def test_a_wrong_command_line(posthouse: Posthouse, words: tuple[str, ...]) -> None:
     ran = posthouse("doctor", *words)
     assert (ran.status, ran.out) == (2, "")

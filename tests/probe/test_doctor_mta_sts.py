@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from posthouse.probe.doctor import mta_sts
 from posthouse.probe.doctor.mta_sts import Policy
-from standins.https import WebServer
+from standins.https import HttpsHandler, HttpsServer, WebServer
 from support.clinic import DOMAIN, TENANT, Clinic, open_clinic
 
 PATH = "/.well-known/mta-sts.txt"
@@ -44,6 +45,22 @@ def test_a_policy_without_our_exchanger(clinic: Clinic, monkeypatch: pytest.Monk
 def test_a_policy_that_is_not_there(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = f"https://mta-sts.{DOMAIN}{PATH} was answered 404 Not Found"
     assert found(clinic, monkeypatch, 404) == f"failed MTA-STS policy: {problem}"
+
+
+def test_a_web_server_that_drips(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = Event()
+
+    class Dripping(HttpsHandler):
+        def do_GET(self) -> None:
+            while not over.wait(0.1):
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    with HttpsServer(clinic.authority, f"mta-sts.{DOMAIN}", Dripping) as server:
+        monkeypatch.setattr(mta_sts, "PORT", server.port)
+        monkeypatch.setattr(mta_sts, "_PATIENCE", 1.5)
+        (step,) = (step for step in clinic.steps() if step.text.startswith("MTA-STS"))
+        over.set()
+    assert (step.status, step.text) == ("failed", f"MTA-STS policy: https://mta-sts.{DOMAIN} takes too long")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,6 +17,8 @@ from posthouse.cli.output import cell, show_document
 
 if TYPE_CHECKING:
     from posthouse.probe.doctor import Options, Step
+
+_ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f\ud800-\udfff]+@[^\s<>@\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 def _address(text: str) -> Any:
@@ -42,9 +45,9 @@ def doctor(
 
     options = Options(
         connectors=tuple(connectors or ()),
-        sender=sender,
-        internal=internal,
-        external=external,
+        sender=_checked_address("--from", sender),
+        internal=_checked_address("--internal", internal),
+        external=_checked_address("--external", external),
         public_ip=_checked_ip(ip),
         selectors=tuple(separated(selector or [])),
         send=send,
@@ -112,6 +115,12 @@ class _JsonArray:
 
     def end(self) -> None:
         show_document("\n]\n" if self._separator == ",\n" else "[]\n")
+
+
+def _checked_address(option: str, text: str) -> str:
+    if text and not _ADDRESS.fullmatch(text):
+        raise typer.BadParameter(f"{option}: {text!a} is no address; write one like user@contoso.com")
+    return text
 
 
 def _checked_ip(text: str) -> str:

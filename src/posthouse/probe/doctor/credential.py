@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from posthouse.net.certificates import CertificateError
 from posthouse.net.oauth import Application, Token, TokenError, acquire_token
 from posthouse.organization.connectors import Credential, CredentialKind
+from posthouse.probe.doctor.apart import apart
 from posthouse.probe.doctor.case import Case
 from posthouse.probe.doctor.step import About, Area, Step
 from posthouse.spool import SpoolError
@@ -27,8 +27,7 @@ async def steps(case: Case, credential: Credential) -> AsyncGenerator[Step, None
         yield about.skipped(f"not checked: {_UNCHECKED[credential.kind]}")
         return
     try:
-        async with asyncio.timeout(3 * case.options.timeout):
-            token = await asyncio.to_thread(_token, case, credential)
+        token = await apart(3 * case.options.timeout, lambda: _token(case, credential))
     except (CertificateError, SpoolError, KeyError) as error:
         yield about.failed(f"its secret can't be read: {error}", "apply the organization with it again")
     except TokenError as error:

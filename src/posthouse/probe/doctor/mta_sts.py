@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from posthouse.net.dns import DnsError
 from posthouse.net.https import HttpsError, client_context, fetch
 from posthouse.organization.certificate import name_matches
+from posthouse.probe.doctor.apart import apart
 from posthouse.probe.doctor.case import Case
 
 _PATH = "/.well-known/mta-sts.txt"
 PORT = 443
+_PATIENCE = 60.0
+"""Seconds for the whole of it, as RFC 8461 3.3 suggests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,11 @@ async def fetch_policy(case: Case, domain: str) -> Policy:
     context = client_context(case.organization.trusted_roots)
     for ip in await case.resolver.addresses(host):
         try:
-            text = await asyncio.to_thread(fetch, host, _PATH, (ip, PORT), context, case.options.timeout)
+            text = await apart(_PATIENCE, partial(fetch, host, _PATH, (ip, PORT), context, case.options.timeout))
         except HttpsError as failure:
             error = failure
+        except TimeoutError:
+            error = HttpsError(f"https://{host} takes too long")
         else:
             return Policy.parse(text)
     raise error or DnsError(f"{host} has no address")
