@@ -87,7 +87,7 @@ class Crew:
         self._processes = multiprocessing.get_context("fork") if self._forks else multiprocessing.get_context("spawn")
 
     def run(self) -> int:
-        with self._companion, self._signals():
+        with self._signals(), self._companion:
             for number in range(self._size):
                 self._start(number)
             while not self._is_over():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 from contextlib import closing
@@ -74,7 +73,7 @@ def _end_with_input(server: _Server) -> None:
     """A process whose parent was killed hears of it only so."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
-    server.handle_exit(signal.SIGTERM, None)
+    server.end()
 
 
 class _Server(uvicorn.Server):
@@ -91,8 +90,12 @@ class _Server(uvicorn.Server):
             await self._end.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """From a signal, or from another thread."""
         super().handle_exit(sig, frame)
+        self.end()
+
+    def end(self) -> None:
+        """From whatever thread."""
+        self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._end.set)
 

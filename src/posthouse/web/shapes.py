@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -25,6 +26,11 @@ from posthouse.organization import (
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Secret = Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra={"writeOnly": True})]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: what it has no type for is a text."""
+    return json.loads(json.dumps(value, default=str))
 
 
 class Given(BaseModel):

@@ -16,7 +16,7 @@ from posthouse.organization import to_document
 from posthouse.web.access import Acting, TheDesk
 from posthouse.web.api.items import Change, told
 from posthouse.web.conditions import IfMatch, answer, tag_of
-from posthouse.web.shapes import Count, Given, Text
+from posthouse.web.shapes import Count, Given, Text, plain
 
 router = APIRouter(tags=["Organization"])
 
@@ -116,8 +116,7 @@ def export(admin: Acting) -> PlainTextResponse:
 @router.get("/settings", summary="Show the settings in force", response_model=SettingsInForce)
 def show_settings(request: Request, admin: Acting, desk: TheDesk) -> Response:
     admin.ledger.check(Acts.GET_ORGANIZATION)
-    rows = [{**asdict(setting), "value": _plain(setting.value)} for setting in settings_in_force(desk.config)]
-    return answer(request, {"value": rows})
+    return answer(request, plain({"value": [asdict(setting) for setting in settings_in_force(desk.config)]}))
 
 
 def _document(admin: Administration) -> dict[str, Any]:
@@ -146,7 +145,3 @@ def _merged(document: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 
 def _spelled(values: dict[str, Any]) -> dict[str, Any]:
     return {cmdlet_spelling(key): value for key, value in values.items()}
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value if isinstance(value, int | float | str) else str(value)

@@ -26,7 +26,7 @@ from posthouse.probe.options import BODY
 from posthouse.probe.send import Attachment, SendOptions, send_async
 from posthouse.web.access import Acting, TheDesk, actor_of
 from posthouse.web.problems import Refusal
-from posthouse.web.shapes import Given, Secret, Text
+from posthouse.web.shapes import Given, Secret, Text, plain
 from posthouse.web.uploads import decoded
 
 router = APIRouter(tags=["Tools"])
@@ -151,7 +151,7 @@ async def send(admin: Acting, desk: TheDesk, body: TestMail) -> Response:
     await run_in_threadpool(_record, admin, options.target)
     async with desk.tools:
         result = await send_async(options)
-    return JSONResponse(json.loads(json.dumps(result.to_json(), default=str)))
+    return JSONResponse(plain(result.to_json()))
 
 
 @router.post(
@@ -169,7 +169,7 @@ async def send(admin: Acting, desk: TheDesk, body: TestMail) -> Response:
 async def analyze_headers(request: Request) -> Response:
     """The body is the message, or its header, as it is."""
     report = await run_in_threadpool(analyze, await request.body())
-    return JSONResponse(json.loads(json.dumps(report.to_json(), default=str)))
+    return JSONResponse(plain(report.to_json()))
 
 
 @router.post(
