@@ -116,3 +116,8 @@ def test_a_login_on_the_command_line(read: Any) -> None:
     findings = read("relay.sh", "emailrelay --forward-to h.example --client-auth plain:Ym9i:czNjcmV0LXBhc3M= -r\n")
     assert findings.document["credential"][0]["secret"] == "s3cret-pass"
     assert "czNj" not in f"{findings.understood}{findings.not_taken}"
+
+
+def test_a_value_with_a_dash_is_no_command_line(read: Any, reasons: Any) -> None:
+    findings = read("emailrelay.conf", "forward-to h.example\nfilter /usr/lib/spam -v\ntls-config -tlsv1.2\n")
+    assert {"filter", "tls-config"} <= reasons(findings).keys()

@@ -56,9 +56,7 @@ OUTBOUND = {
 }
 UNDERSTOOD_INBOUND = {
     "name": "SMTP Relay",
-    "enabled": True,
     "connector_type": "OnPremises",
-    "connector_source": "Default",
     "sender_ip_addresses": ["110.0.0.7", "203.0.113.0/25"],
     "sender_domains": ["smtp:*;1"],
     "restrict_domains_to_ip_addresses": True,
@@ -78,7 +76,6 @@ def test_one_object_or_an_array_of_them(read: Any) -> None:
     (outbound,) = several.document["outbound_connector"]
     assert said(outbound) == {
         "name": "To the datacentre",
-        "enabled": True,
         "connector_type": "OnPremises",
         "recipient_domains": ["*.contoso.com"],
         "smart_hosts": ["[192.0.2.10]", "mail.contoso.com"],
@@ -126,7 +123,7 @@ def test_csv(read: Any) -> None:
 def test_a_csv_that_lost_its_lists(read: Any, reasons: Any) -> None:
     lost = "Microsoft.Exchange.Data.MultiValuedProperty`1[Microsoft.Exchange.Data.IPRange]"
     findings = read("connectors.csv", CSV.replace("110.0.0.7 203.0.113.0/25", lost))
-    assert "ConvertTo-Json" in reasons(findings)["InboundConnector SMTP Relay: senderipaddresses"]
+    assert "ConvertTo-Json" in reasons(findings)["InboundConnector SMTP Relay: SenderIPAddresses"]
 
 
 CLIXML = """<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">
@@ -238,3 +235,26 @@ def test_what_is_no_json_says_so(read: Any, text: str) -> None:
 def test_a_file_that_is_nothing_known_names_the_formats(read: Any) -> None:
     with pytest.raises(AdminError, match=r"notes\.txt: .* --format: json, csv, clixml, postfix, emailrelay, iis"):
         read("notes.txt", "Dear administrator,\n")
+
+
+@pytest.mark.parametrize("enabled", [False, "False", "perhaps"])
+def test_what_is_switched_off_there_is_switched_off_here(read: Any, enabled: object) -> None:
+    assert (
+        read("export.json", json.dumps({**INBOUND, "Enabled": enabled})).document["inbound_connector"][0]["enabled"]
+        is False
+    )
+
+
+@pytest.mark.parametrize(
+    "limit", [{"SenderDomains": ["no domain"]}, {"TlsSenderCertificateName": "no name"}, {"RequireTls": "perhaps"}]
+)
+def test_a_connector_that_would_lose_a_limit_is_switched_off(read: Any, limit: dict[str, object]) -> None:
+    (connector,) = read("export.json", json.dumps({**INBOUND, **limit})).document["inbound_connector"]
+    assert connector["enabled"] is False
+
+
+def test_other_objects_are_not_taken_for_settings(read: Any, reasons: Any) -> None:
+    mailbox = {"Name": "Boss", "MaxSendSize": "35 MB (36,700,160 bytes)", "RecipientLimits": "500"}
+    findings = read("export.json", json.dumps(mailbox))
+    assert findings.document == {}
+    assert reasons(findings).keys() == {"object"}

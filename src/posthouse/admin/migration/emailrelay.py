@@ -53,6 +53,7 @@ _REASONS = {
     "client-tls-verify": "public CAs are known; name your own in trusted_roots of the organization file",
 }
 _OTHERWISE = "it says nothing of who may send or where mail goes, or has no counterpart"
+_COMMAND = re.compile(r"emailrelay\S{0,20}[ \t]+-")
 _ESCAPED = re.compile(r"\+([0-9A-F]{2})")
 _ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[A-Za-z0-9]+))?")
 _SERVICES = {"smtp": 25, "submission": 587, "smtps": 465}
@@ -145,12 +146,15 @@ class _Reader:
 
     def _server_auth(self) -> None:
         """A line with `none` trusts addresses: 192.168.0.* or 192.168.0.0/24."""
+        trusted: list[str] = []
         for kind, name, password in self._secrets("server-auth", "server"):
             if kind == "none":
-                networks = {"sender_ip_addresses": [_network(name)]}
-                self.findings.take("server-auth: none", name, "inbound_connector", _CLIENTS, **networks)
-            elif kind == "plain":
+                trusted.append(_network(name))
+            else:
                 self.findings.take_login("server-auth", _CLIENTS, name, password)
+        if trusted:
+            networks = {"sender_ip_addresses": trusted}
+            self.findings.take("server-auth: none", trusted, "inbound_connector", _CLIENTS, **networks)
 
     def _secrets(self, option: str, side: str) -> Iterator[tuple[str, str, str]]:
         """Lines of side, encoding, user and password: see Authentication in the reference. `plain:` has one itself."""
@@ -180,12 +184,12 @@ def read_emailrelay(text: str, beside: Beside, findings: Findings) -> None:
 
 
 def _options(text: str) -> Iterator[tuple[str, str]]:
-    """A line of a file is `option value`; a line with dashes is a command line."""
+    """A line of a file is `option value`; one with the program, or that begins with a dash, is of a command line."""
     for line in text.splitlines():
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        if re.search(r"(?:^|\s)-", stripped):
+        if stripped.startswith("-") or _COMMAND.search(stripped):
             yield from _command_line(_split(stripped))
         else:
             name, *value = re.split(r"[\s=]+", stripped, maxsplit=1)

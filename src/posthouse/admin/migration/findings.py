@@ -36,6 +36,7 @@ _KEYS: Mapping[str, Mapping[str, Reader[Any]]] = {
 }
 _HIDDEN = {"secret"}
 _LONGEST_NAME = 64
+_MOST_LOGINS = 500
 _SHOWN = 160
 
 
@@ -97,6 +98,8 @@ class Findings:
         except Invalid as invalid:
             return self.leave(setting, "", str(invalid))
         logins: list[Document] = self._item("inbound_connector", connector).setdefault("sender_credentials", [])
+        if len(logins) >= _MOST_LOGINS:
+            return self.leave(setting, name, f"a connector gets {_MOST_LOGINS} logins here; make another for the rest")
         if all(known["user"].casefold() != name.casefold() for known in logins):
             logins.append(login)
         return self._understand(setting, name, f'inbound_connector "{connector}": sender_credentials = {name}')

@@ -33,6 +33,7 @@ _OURS = {
     "mailboxes",
 }
 """Fields that no tenant has."""
+_LIMITS = {"enabled", "sender_domains", "tls_sender_certificate_name", "require_tls", "tls_settings"}
 
 _ABOUT_THE_OBJECT = frozenset(
     "adminDisplayName direction distinguishedName exchangeObjectId exchangeVersion guid id identity isValid "
@@ -87,27 +88,35 @@ def _connector(kind: Kind, model: type, properties: Record, findings: Findings) 
         field = fields.get(key)
         if key in _ABOUT_THE_OBJECT:
             continue
-        if _is_unset(value):
-            if field is not None and field.name not in _OURS:
-                findings.unset(kind, name, field.name)
-        elif field is None or field.name in _OURS:
+        if field is not None and field.name not in _OURS:
+            _known(kind, name, field, value, findings)
+        elif not _is_nothing(value) and _truth(value) is not False:
             findings.leave(f"{label}: {key}", value, _REASONS.get(key, _NO_COUNTERPART))
-        elif (wanted := _wanted(field, value, f"{label}: {key}", findings)) is not None:
-            setting = f"{label}: {cmdlet_spelling(field.name)}"
-            findings.take(setting, value, kind, name, **{field.name: wanted})
 
 
-def _wanted(field: dataclasses.Field[Any], value: Any, setting: str, findings: Findings) -> Any:
-    """The value in the shape of the field; None where it has none."""
-    if isinstance(field.default, bool):
-        return _truth(value)
-    if not isinstance(field.default, tuple):
-        return value if isinstance(value, str) else str(value)
-    texts = _texts(value)
-    if any(_LOST.match(text) for text in texts):
+def _known(kind: Kind, name: str, field: dataclasses.Field[Any], value: Any, findings: Findings) -> None:
+    """A default is set without a word. Without one of its limits a connector would let more through than there."""
+    setting = f"{cmdlet_spelling(kind)} {name}: {cmdlet_spelling(field.name)}"
+    wanted = field.default if _is_nothing(value) else _wanted(field, value)
+    if wanted == field.default:
+        return findings.unset(kind, name, field.name)
+    if isinstance(wanted, list) and any(_LOST.match(text) for text in wanted):
         findings.leave(setting, value, "Export-Csv wrote the list's type for its values; use ConvertTo-Json")
+    elif findings.take(setting, value, kind, name, **{field.name: wanted}):
         return None
-    return texts
+    if field.name in _LIMITS:
+        findings.take(f"{setting} (not taken)", value, kind, name, enabled=False)
+    return None
+
+
+def _wanted(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value in the shape of the field, as far as it can be brought to it."""
+    if isinstance(field.default, bool):
+        truth = _truth(value)
+        return value if truth is None else truth
+    if isinstance(field.default, tuple):
+        return _texts(value)
+    return value if isinstance(value, str) else str(value)
 
 
 def _accepted_domain(properties: Record, findings: Findings) -> None:
@@ -150,8 +159,8 @@ _KINDS: Mapping[tuple[str, ...], Callable[[Record, Findings], None]] = {
 }
 
 
-def _is_unset(value: Any) -> bool:
-    return value in (None, "", False) or value == [] or value == {} or str(value).casefold() == "false"
+def _is_nothing(value: Any) -> bool:
+    return value is None or value in ("", []) or value == {}
 
 
 def _truth(value: Any) -> bool | None:
