@@ -139,3 +139,16 @@ def test_a_password_is_in_no_answer_and_no_record(shell: Shell) -> None:
     assert "already exists" in shown
     assert "pl4nted" not in shown
     assert "argon2" not in shown
+
+
+def test_roles_that_somebody_changes_meanwhile_are_not_lost(open_shell: OpenShell) -> None:
+    shell, other = open_shell("unused"), open_shell()
+
+    def ask(_question: str) -> str:
+        other.run("Add-RoleGroupMember 'Recipient and Mail Flow Operator' -Member bob")
+        return "y"
+
+    shell.paper.ask = ask
+    shown = shell.run("Add-RoleGroupMember 'Organization Management' -Member bob -Confirm")
+    assert 'the roles of "bob" were changed meanwhile; look at them, and try again' in shown
+    assert shell.lines("(Get-RoleGroup | ? Members -contains bob).Name") == [Role.VIEW_ONLY, Role.MAIL_FLOW_OPERATOR]

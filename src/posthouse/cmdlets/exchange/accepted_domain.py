@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posthouse.cmdlets.conversion import STRING
-from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item
+from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.objects import found, identified, organization
 from posthouse.cmdlets.exchange.parameters import (
     ANY_IDENTITY,
@@ -56,8 +56,10 @@ def remove(context: Context, bound: Bound) -> Iterator[Value]:
 
 def _objects(context: Context, identity: str) -> Iterator[PSObject]:
     """The first one is the default: its postmaster is ours."""
-    domains = organization(context).accepted_domains
-    for domain in found(KIND, domains, identity):
+    with told(context, identity):
+        domains = organization(context).accepted_domains
+        meant = found(KIND, domains, identity)
+    for domain in meant:
         properties = {"DomainName": domain.name, "DomainType": domain.type.value, "Default": domain is domains[0]}
         yield PSObject.of(TYPE, {**properties, **identified(KIND, domain.name)}, domain.name)
 

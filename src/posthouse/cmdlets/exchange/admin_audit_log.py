@@ -25,6 +25,7 @@ from posthouse.spool import AuditChange, AuditFilter, AuditOutcome, AuditRecord
 TYPE = "Microsoft.Exchange.Management.SystemConfigurationTasks.AdminAuditLogEvent"
 _DAYS = 14  # that are searched if no date is given, as in Exchange Online
 _USUAL, _MOST = 1000, 250_000
+_EVENT_SIZE = 500  # characters, about
 
 
 def search(context: Context, bound: Bound) -> Iterator[Value]:
@@ -34,13 +35,13 @@ def search(context: Context, bound: Bound) -> Iterator[Value]:
     if not 0 < bound.get("ResultSize", _USUAL) <= _MOST or bound.get("StartIndex", 0) < 0:
         text = f"ResultSize is from 1 to {_MOST}, and StartIndex 0 or more."
         raise PSError(text, category="InvalidArgument", error_id="TaskArgumentException")
-    if bound.get("ExternalAccess"):
-        return
     start = bound.get("StartIndex", 0)
     with told(context, ""):
         records = context.service(Administration).audit.find(_filter(context, bound))
         wanted = (record for record in records if _is_wanted(record, bound))
-        yield from map(_event, islice(wanted, start, start + bound.get("ResultSize", _USUAL)))
+        for record in islice(wanted, start, start + bound.get("ResultSize", _USUAL)):
+            context.charge(_EVENT_SIZE)
+            yield _event(record)
 
 
 def _filter(context: Context, bound: Bound) -> AuditFilter:
@@ -62,6 +63,7 @@ def _is_wanted(record: AuditRecord, bound: Bound) -> bool:
         and _fits([record.object], bound.get("ObjectIds"))
         and _fits([record.who], bound.get("UserIds"))
         and _fits(keys, bound.get("Parameters"))
+        and not bound.get("ExternalAccess")
         and bound.get("IsSuccess") in (None, record.outcome is AuditOutcome.OK)
     )
 

@@ -1,4 +1,7 @@
-"""Changes of the organization: each in one transaction, checked and on record, or with -WhatIf only checked."""
+"""Changes of the organization: each in one transaction, checked and on record, or with -WhatIf only checked.
+
+What an identity means and what `@{Add=…}` makes of a list is decided within the transaction.
+"""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from posthouse.admin import cmdlet_spelling
 from posthouse.cmdlets.conversion import BOOLEAN, STRING
-from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item
-from posthouse.cmdlets.exchange.logins import LOGINS
+from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
+from posthouse.cmdlets.exchange.own_types import LOGINS
 from posthouse.cmdlets.exchange.parameters import ANY_IDENTITY, IDENTITY, INTERNAL, RESULT_SIZE, limited, refused
 from posthouse.cmdlets.exchange.types import CONNECTOR_SOURCE, CONNECTOR_TYPE, COUNT, MULTI
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
@@ -50,7 +50,9 @@ def remove(context: Context, bound: Bound) -> Iterator[Value]:
 
 
 def _objects(context: Context, identity: str) -> Iterator[PSObject]:
-    for connector in found(KIND, organization(context).inbound, identity):
+    with told(context, identity):
+        connectors = found(KIND, organization(context).inbound, identity)
+    for connector in connectors:
         yield connector_object(TYPE, KIND, connector)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from posthouse.admin import Administration, to_json
-from posthouse.cmdlets.exchange.changes import Kind, not_found, told
-from posthouse.cmdlets.exchange.wording import errors_of
+from posthouse.cmdlets.exchange.changes import Kind, not_found
 from posthouse.cmdlets.interface import Context
 from posthouse.cmdlets.values import Hashtable, PSObject, Value
 from posthouse.organization import InboundConnector, Organization, OutboundConnector
@@ -22,17 +21,16 @@ Item = TypeVar("Item", bound=_Named)
 
 
 def organization(context: Context) -> Organization:
-    with told(context, ""):
-        return context.service(Administration).organization()
+    """Raises `AdminError`."""
+    return context.service(Administration).organization()
 
 
-def found(kind: Kind, items: Iterable[Item], identity: str) -> Iterator[Item]:
-    """Those that `identity` means, or all where it is empty."""
-    items = list(items)
+def found(kind: Kind, items: Sequence[Item], identity: str) -> Sequence[Item]:
+    """Those that `identity` means, or all where it is empty. Raises `NotFound`."""
     meant = [item for item in items if not identity or kind.is_meant(identity, item.name)]
     if identity and not meant:
-        raise errors_of(not_found(identity, (item.name for item in items)), identity)[0]
-    return iter(meant)
+        raise not_found(identity, (item.name for item in items))
+    return meant
 
 
 def connector_object(type_name: str, kind: Kind, connector: InboundConnector | OutboundConnector) -> PSObject:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from posthouse.admin import Acts
 from posthouse.cmdlets.conversion import BOOLEAN
-from posthouse.cmdlets.exchange.changes import Document, change
+from posthouse.cmdlets.exchange.changes import Document, change, told
 from posthouse.cmdlets.exchange.objects import organization
 from posthouse.cmdlets.exchange.organization_elsewhere import ELSEWHERE
 from posthouse.cmdlets.exchange.parameters import DOMAIN_CONTROLLER, FORCE
@@ -21,7 +21,8 @@ TYPE = "Microsoft.Exchange.Data.Directory.Management.OrganizationConfig"
 
 def get(context: Context, _bound: Bound) -> Iterator[Value]:
     """A relay has no name of its own; a tenant's is that of its first domain."""
-    found = organization(context)
+    with told(context, ""):
+        found = organization(context)
     name = found.accepted_domains[0].name if found.accepted_domains else "Organization"
     yield PSObject.of(TYPE, {"RejectDirectSend": found.reject_direct_send, "Name": name, "Identity": name}, name)
 

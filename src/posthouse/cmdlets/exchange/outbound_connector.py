@@ -11,19 +11,17 @@ from collections.abc import Iterator
 
 from posthouse.admin import cmdlet_spelling
 from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING
-from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item
+from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
+from posthouse.cmdlets.exchange.own_types import THROTTLE, THUMBPRINT, TRANSPORT
 from posthouse.cmdlets.exchange.parameters import ANY_IDENTITY, IDENTITY, INTERNAL, RESULT_SIZE, limited, refused
 from posthouse.cmdlets.exchange.types import (
-    CERTIFICATE,
     CONNECTOR_SOURCE,
     CONNECTOR_TYPE,
     DANE_MODE,
     MTA_STS_MODE,
     MULTI,
-    THROTTLE,
     TLS_SETTINGS,
-    TRANSPORT,
 )
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
@@ -64,7 +62,9 @@ def remove(context: Context, bound: Bound) -> Iterator[Value]:
 
 
 def _objects(context: Context, identity: str) -> Iterator[PSObject]:
-    for connector in found(KIND, organization(context).outbound, identity):
+    with told(context, identity):
+        connectors = found(KIND, organization(context).outbound, identity)
+    for connector in connectors:
         yield connector_object(TYPE, KIND, connector)
 
 
@@ -92,7 +92,7 @@ _OURS = (
     Parameter(name="Transport", type=TRANSPORT, help="Ours: smtp, or mailbox for a Maildir of each recipient."),
     Parameter(name="Port", type=INT, help="Ours: 25 by default."),
     Parameter(name="SourceAddress", type=STRING, help="Ours: the local address to send from."),
-    Parameter(name="ClientCertificate", type=CERTIFICATE, help="Ours: the thumbprint of one that is stored already."),
+    Parameter(name="ClientCertificate", type=THUMBPRINT, help="Ours: the thumbprint of one that is stored already."),
     Parameter(name="Credential", type=STRING, help="Ours: the name of a credential."),
     Parameter(name="Mailboxes", type=MULTI, help="Ours: the addresses that a mailbox connector holds, or *."),
     Parameter(name="Throttle", type=THROTTLE, help="Ours: @{Connections=3}, and more. " + _KEPT),

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing, closing
 
 from posthouse.admin import Act, AdminError, Administration, Permission
-from posthouse.cmdlets.conversion import STRING
+from posthouse.cmdlets.conversion import STRING, STRINGS
 from posthouse.cmdlets.exchange.changes import told
 from posthouse.cmdlets.exchange.objects import found
 from posthouse.cmdlets.exchange.outbound_connector import KIND
-from posthouse.cmdlets.exchange.types import MULTI
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
 from posthouse.mail.address import parse_address
@@ -88,7 +87,7 @@ OUTBOUND_VALIDATION_CMDLETS = Library(
                 Parameter(
                     name="Identity", type=STRING, mandatory=True, from_pipeline_by_name=True, help="The Name or Guid."
                 ),
-                Parameter(name="Recipients", type=MULTI, mandatory=True, help="They get a test mail."),
+                Parameter(name="Recipients", type=STRINGS, mandatory=True, help="They get a test mail."),
             ),
             validate,
             synopsis="Walks the way of an outbound connector step by step, and sends a test mail.",

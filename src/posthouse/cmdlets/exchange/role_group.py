@@ -7,8 +7,10 @@ https://learn.microsoft.com/powershell/module/exchangepowershell/update-rolegrou
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
-from posthouse.admin import Acts, AdminError, Administration, Role
+from posthouse.admin import Acts, AdminError, Administration, Outdated, Role
 from posthouse.cmdlets.conversion import STRING, SWITCH
 from posthouse.cmdlets.exchange.changes import not_found, told
 from posthouse.cmdlets.exchange.management_roles import management_roles
@@ -73,7 +75,14 @@ def _change(context: Context, bound: Bound, wanted: list[str] | Changes) -> None
         _check(role, before, after, everyone)
         if context.should_process(f"{', '.join(sorted(before ^ after)) or 'nobody'} in {role}"):
             for name in [*sorted(after - before), *sorted(before - after)]:
-                administrators.set(name, roles=_roles(everyone[name], role, belongs=name in after))
+                seen = everyone[name]
+                roles = _roles(seen, role, belongs=name in after)
+                administrators.set(name, roles=roles, approve=partial(_approve, seen))
+
+
+def _approve(seen: Administrator, now: Administrator) -> None:
+    if now.roles != seen.roles:
+        raise Outdated(f'the roles of "{now.name}" were changed meanwhile; look at them, and try again')
 
 
 def _members(before: set[str], wanted: list[str] | Changes, everyone: dict[str, Administrator]) -> set[str]:
@@ -134,6 +143,7 @@ def _member(who: Administrator) -> PSObject:
 _GROUP = Parameter(
     name="Identity", type=STRING, position=0, mandatory=True, from_pipeline_by_name=True, help="The Name of the group."
 )
+_PIPED_GROUP = replace(_GROUP, from_pipeline=True)
 _MEMBER = Parameter(
     name="Member",
     type=STRING,
@@ -164,15 +174,7 @@ ROLE_GROUP_CMDLETS = Library(
         Cmdlet(
             "Get-RoleGroupMember",
             (
-                Parameter(
-                    name="Identity",
-                    type=STRING,
-                    position=0,
-                    mandatory=True,
-                    from_pipeline=True,
-                    from_pipeline_by_name=True,
-                    help="The Name of the group.",
-                ),
+                _PIPED_GROUP,
                 RESULT_SIZE,
                 *refused(ON_PREMISES, "", switches="ReadFromDomainController"),
                 *DOMAIN_CONTROLLER,
@@ -198,15 +200,7 @@ ROLE_GROUP_CMDLETS = Library(
         Cmdlet(
             "Update-RoleGroupMember",
             (
-                Parameter(
-                    name="Identity",
-                    type=STRING,
-                    position=0,
-                    mandatory=True,
-                    from_pipeline=True,
-                    from_pipeline_by_name=True,
-                    help="The Name of the group.",
-                ),
+                _PIPED_GROUP,
                 Parameter(name="Members", type=MULTI, help="All members, or @{Add=…; Remove=…}."),
                 _BYPASS,
                 *DOMAIN_CONTROLLER,

@@ -12,7 +12,7 @@ from typing import Any
 from posthouse.admin import Acts
 from posthouse.cmdlets.conversion import SPAN, STRING
 from posthouse.cmdlets.errors import PSError
-from posthouse.cmdlets.exchange.changes import Document, change
+from posthouse.cmdlets.exchange.changes import Document, change, told
 from posthouse.cmdlets.exchange.objects import organization
 from posthouse.cmdlets.exchange.parameters import DOMAIN_CONTROLLER, FORCE, ON_PREMISES, refused
 from posthouse.cmdlets.exchange.types import COUNT, SIZE, optional, size_text
@@ -33,7 +33,9 @@ _KEYS: Mapping[str, tuple[str, str]] = {
 
 def get(context: Context, _bound: Bound) -> Iterator[Value]:
     """What is in force: the organization's value, else the node's own."""
-    found, settings = organization(context), context.service(Settings)
+    settings = context.service(Settings)
+    with told(context, _NAME):
+        found = organization(context)
     size = found.limits.message_size
     recipients = found.limits.recipients
     expiration = found.delivery.give_up_after

@@ -17,6 +17,7 @@ UNLIMITED = 0
 """What `Unlimited` is in a document."""
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?B)?(?:\s*\((\d[\d,]{0,20}) bytes\))?", re.IGNORECASE)
+_COUNT = re.compile(r"[0-9]{1,10}")
 _UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 _MOST = 1_000_000_000
 
@@ -80,18 +81,18 @@ def size_text(size: int) -> str:
 SIZE = PSType("Microsoft.Exchange.Data.Unlimited`1[Microsoft.Exchange.Data.ByteQuantifiedSize]", _to_size)
 
 
-def _to_count(value: Value) -> int | None:
+def to_count(value: Value) -> int | None:
     if value is None:
         return None
     text = to_text(value).strip()
     if text.lower() == "unlimited":
         return UNLIMITED
-    if not text.isdecimal() or not 1 <= int(text[:12]) <= _MOST:
+    if not _COUNT.fullmatch(text) or not 1 <= int(text) <= _MOST:
         raise ConversionError(f'"{text}" is neither a number from 1 to {_MOST} nor Unlimited.')
     return int(text)
 
 
-COUNT = PSType("Microsoft.Exchange.Data.Unlimited`1[System.Int32]", _to_count)
+COUNT = PSType("Microsoft.Exchange.Data.Unlimited`1[System.Int32]", to_count)
 
 
 def optional(kind: PSType) -> PSType:
@@ -110,33 +111,3 @@ TLS_SETTINGS = optional(
 )
 MTA_STS_MODE = enumeration("Microsoft.Exchange.Data.MtaStsMode", "None", "Opportunistic")
 DANE_MODE = enumeration("Microsoft.Exchange.Data.SmtpDaneMode", "None", "Opportunistic", "Mandatory")
-TRANSPORT = enumeration("Posthouse.TransportKind", "smtp", "mailbox")
-
-
-def _to_certificate(value: Value) -> dict[str, str] | None:
-    return {"thumbprint": to_text(value)} if value not in (None, "") else None
-
-
-CERTIFICATE = PSType("Posthouse.Thumbprint", _to_certificate)
-
-_THROTTLE = {
-    "messagesperminute": "messages_per_minute",
-    "recipientsperday": "recipients_per_day",
-    "connections": "connections",
-}
-
-
-def _to_throttle(value: Value) -> dict[str, int] | None:
-    if value is None:
-        return None
-    limits = {to_text(key).lower(): _to_count(part) for key, part in value.items()} if _is_table(value) else {"": 0}
-    if not limits.keys() <= _THROTTLE.keys():
-        raise ConversionError("It is a hashtable with the keys MessagesPerMinute, RecipientsPerDay and Connections.")
-    return {_THROTTLE[key]: limit for key, limit in limits.items() if limit}
-
-
-def _is_table(value: Value) -> bool:
-    return isinstance(value, Hashtable)
-
-
-THROTTLE = PSType("Posthouse.Throttle", _to_throttle)
