@@ -11,10 +11,12 @@ import pytest
 import trustme
 from cryptography import x509
 
-from net.tls_peers import identity_of, pem_of
+from net.tls_peers import PythonTls, identity_of, pem_of, shake_hands
 from posthouse.net.certificates import Authority
+from posthouse.net.tls import ClientContext, TlsSession
+from posthouse.net.verification import Verifier
 from posthouse.organization.certificate import ValidationStatus
-from posthouse.probe.send import SendOptions, SendResult, send
+from posthouse.probe.send import SendOptions, SendResult, ServerCertificate, send
 from support.peers import Peer
 
 BOB = "bob@example.net"
@@ -146,18 +148,13 @@ def test_a_greeting_right_behind_the_end_of_the_handshake_is_heard(ca: trustme.C
 
     def serve(listener: socket.socket) -> None:
         client, _ = listener.accept()
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        server = tls.wrap_bio(incoming, outgoing, server_side=True)
+        server = PythonTls(tls)
         with client:
-            while True:
-                try:
-                    server.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    client.sendall(outgoing.read())
-                    incoming.write(client.recv(65536))
-            server.write(b"421 4.3.2 busy\r\n")
-            client.sendall(outgoing.read())
+            while not server.handshake_done:
+                server.receive(client.recv(65536))
+                if server.handshake_done:
+                    server.send(b"421 4.3.2 busy\r\n")
+                client.sendall(server.data_to_send())
             client.recv(65536)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -178,3 +175,11 @@ def test_what_the_servers_certificate_says_cannot_steer_a_terminal(make_server: 
     assert result.server_certificate.issuer == "CN= [2J C: QUIT"
     assert result.client_certificate_authorities == ("CN= [2J C: QUIT",)
     assert all(line.text.isprintable() for line in result.dialogue)
+
+
+def test_the_name_of_a_host_may_be_written_in_any_alphabet(ca: trustme.CA) -> None:
+    session = TlsSession(ClientContext(None, "intermediate", Verifier([pem_of(ca)])), "bücher.example")
+    shake_hands(session, PythonTls(context(ca, "xn--bcher-kva.example")))
+    shown = ServerCertificate.shown_in(session, "Bücher.example")
+    assert shown
+    assert shown.is_valid

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg.errors import UniqueViolation
 
 from posthouse.spool import (
@@ -31,6 +32,7 @@ from posthouse.spool import (
 from posthouse.spool import (
     store as store_module,
 )
+from posthouse.spool.schema import session
 from posthouse.spool.turn import FileLock
 from support.spools import SpoolWorker, deferred, delivered, new_message, read
 
@@ -299,3 +301,11 @@ def test_a_worker_whose_store_is_gone_still_ends(
     shutil.rmtree(data_dir)
     worker.spool.settle(delivered(new.message))
     worker.close()
+
+
+def test_an_error_of_the_database_shows_no_values(store: Store) -> None:
+    """They may be mails, or hashes of passwords, and an error goes into the log."""
+    row = {"hash": "f00", "administrator": "planted", "created_at": 0.0, "seen_at": 0.0}
+    with pytest.raises(sqlalchemy.exc.IntegrityError) as raised, store.transaction() as connection:
+        connection.execute(session.insert(), [row, row])
+    assert "planted" not in str(raised.value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from posthouse.mail.address import normalize_domain
 from posthouse.mail.text import one_line
 from posthouse.net.tls import TlsSession
 from posthouse.organization.certificate import ValidationStatus, is_named
@@ -31,7 +32,7 @@ class ServerCertificate:
         if verdict is None:
             return None
         status = verdict.status
-        if verdict.is_valid and not is_address(host) and not is_named(verdict.names, host):
+        if verdict.is_valid and not is_address(host) and not is_named(verdict.names, normalize_domain(host)):
             status = ValidationStatus.NAME_MISMATCH
         names = tuple(map(one_line, verdict.names))
         issuer, expires = (leaf.issuer.rfc4514_string(), leaf.not_valid_after_utc) if leaf else ("", None)

@@ -263,7 +263,7 @@ def _sqlite_engine(path: Path) -> sa.Engine:
         connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
         return connection
 
-    engine = sa.create_engine("sqlite+pysqlite://", creator=connect, poolclass=sa.NullPool)
+    engine = sa.create_engine("sqlite+pysqlite://", creator=connect, poolclass=sa.NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -294,7 +294,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
         "tcp_user_timeout": int(PATIENCE * 1000),
         "options": options,
     }
-    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments)
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments, hide_parameters=True)
 
 
 def _migrate(store: Store) -> None:
