@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from posthouse.cmdlets.conversion import DATE, DOUBLE, INT, ConversionError
+from posthouse.cmdlets.encodings import CHARSETS, encoding
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.limits import Budget
 from posthouse.cmdlets.numbers import format_composite
@@ -47,7 +48,7 @@ _METHODS: Mapping[tuple[str, str], Callable[..., Value]] = {
     ("timespan", "fromminutes"): _span("minutes"),
     ("timespan", "fromseconds"): _span("seconds"),
 }
-_PROPERTIES: Mapping[tuple[str, str], Callable[[Clock], Value]] = {
+_PROPERTIES: dict[tuple[str, str], Callable[[Clock], Value]] = {
     ("datetime", "now"): lambda now: now(),
     ("datetime", "utcnow"): lambda now: now().astimezone(UTC),
     ("datetime", "today"): lambda now: now().replace(hour=0, minute=0, second=0, microsecond=0),
@@ -56,6 +57,9 @@ _PROPERTIES: Mapping[tuple[str, str], Callable[[Clock], Value]] = {
     ("int", "maxvalue"): lambda _: (1 << 31) - 1,
     ("int", "minvalue"): lambda _: -(1 << 31),
     ("math", "pi"): lambda _: 3.141592653589793,
+}
+_PROPERTIES |= {
+    ("text.encoding", name.lower()): lambda _, charset=charset: encoding(charset) for name, charset in CHARSETS.items()
 }
 _ALIASES = {"int32": "int"}
 

@@ -312,6 +312,7 @@ class TestMessage:
             $mail.CC.Add('carl@contoso.com'); $mail.Bcc.Add('eve@contoso.com')
             $mail.ReplyToList.Add('box@contoso.com')
             $mail.Subject = 'Grüße'; $mail.Body = '<b>Hallo</b>'; $mail.IsBodyHtml = $true
+            $mail.BodyEncoding = [System.Text.Encoding]::UTF8; $mail.SubjectEncoding = 'UTF8'
             $mail.Priority = 'High'
             $mail.Headers.Add('X-Device', 'MFP 7')
             $mail.DeliveryNotificationOptions = 'OnFailure, OnSuccess'
@@ -330,6 +331,7 @@ class TestMessage:
         assert (mail["Cc"], mail["Bcc"], mail["Reply-To"]) == ("carl@contoso.com", None, "box@contoso.com")
         assert (mail["Subject"], mail["X-Device"], mail["Importance"]) == ("Grüße", "MFP 7", "high")
         body, scan = mail.iter_parts()
+        assert body.get_content_charset() == "utf-8"
         assert (body.get_content_type(), body.get_content().strip()) == ("text/html", "<b>Hallo</b>")
         assert (scan.get_filename(), scan.get_content()) == ("scan.pdf", b"%PDF")
 

@@ -178,7 +178,13 @@ class TestMail:
 
     @pytest.mark.parametrize(
         ("encoding", "charset"),
-        [("UTF8", "utf-8"), ("Unicode", "utf-16"), ("utf32", "utf-32"), ("Default", "windows-1252")],
+        [
+            ("UTF8", "utf-8"),
+            ("Unicode", "utf-16"),
+            ("utf32", "utf-32"),
+            ("Default", "windows-1252"),
+            ("([System.Text.Encoding]::UTF8)", "utf-8"),
+        ],
     )
     def test_other_encodings(self, relay: House, scripts: MakeScript, peer: Peer, encoding: str, charset: str):
         line = "Send-MailMessage a@contoso.com 'Schöne Grüße' \"Für`nSie\" $server -Port $port -From s@contoso.com"

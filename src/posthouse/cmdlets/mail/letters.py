@@ -58,7 +58,10 @@ def shown(one: Mailbox) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """`charset` is a Python codec's name that mail knows too; empty, ASCII where that is enough, else UTF-8."""
+    """A charset is a Python codec's name that mail knows too; empty, ASCII where that is enough, else UTF-8.
+
+    `charset` is the body's. Headers are written in ASCII or UTF-8 all the same, less what `subject_charset` lacks.
+    """
 
     sender: Mailbox
     to: Sequence[Mailbox] = ()
@@ -69,6 +72,7 @@ class Letter:
     body: str = ""
     is_html: bool = False
     charset: str = ""
+    subject_charset: str = ""
     priority: str = "Normal"
     headers: Sequence[tuple[str, str]] = ()
     attachments: Sequence[Attachment] = ()
@@ -89,9 +93,9 @@ class Letter:
 
     @property
     def is_mutilated(self) -> bool:
-        """Whether its charset lacks some of its characters: they become question marks."""
-        text = self.subject + self.body
-        return bool(self.charset) and self._encoded(text) != text.encode(self.charset, "ignore")
+        """Whether its charsets lack some of its characters: they become question marks."""
+        texts = ((self.subject, self.subject_charset), (self.body, self.charset))
+        return any(_reduced(text, charset) != text for text, charset in texts)
 
     def content(self, at: float) -> bytes:
         """The message with CRLF line ends. It has no Message-ID, as .NET's have none: the first server adds one."""
@@ -102,7 +106,7 @@ class Letter:
             if those:
                 mail[name] = [one.header for one in those]
         mail["Date"] = format_date(at)
-        mail["Subject"] = self._decodable(self.subject)
+        mail["Subject"] = _reduced(self.subject, self.subject_charset)
         for name, value in self._more_headers():
             del mail[name]
             mail[name] = value
@@ -122,20 +126,16 @@ class Letter:
         yield from ((name, value) for name, value in self.headers if name.lower() not in _OF_A_MESSAGE)
 
     def _set_body(self, mail: EmailMessage) -> None:
+        """As .NET does: ASCII as quoted-printable, all else in base64."""
         subtype = "html" if self.is_html else "plain"
-        charset = self._charset(self.body)
-        text = "\r\n".join(self.body.splitlines()) + "\r\n"
+        charset = self.charset or (ASCII if self.body.isascii() else "utf-8")
+        text = "\r\n".join(_reduced(self.body, charset).splitlines()) + "\r\n"
         if charset == ASCII:
-            mail.set_content(self._decodable(text), subtype=subtype, charset=ASCII, cte="quoted-printable")
+            mail.set_content(text, subtype=subtype, charset=ASCII, cte="quoted-printable")
         else:
-            encoded = text.encode(charset, "replace")
-            mail.set_content(encoded, maintype="text", subtype=subtype, params={"charset": charset})
+            mail.set_content(text.encode(charset), maintype="text", subtype=subtype, params={"charset": charset})
 
-    def _charset(self, text: str) -> str:
-        return self.charset or (ASCII if text.isascii() else "utf-8")
 
-    def _encoded(self, text: str) -> bytes:
-        return text.encode(self._charset(text), "replace")
-
-    def _decodable(self, text: str) -> str:
-        return self._encoded(text).decode(self._charset(text))
+def _reduced(text: str, charset: str) -> str:
+    """With a question mark for each character that the charset lacks."""
+    return text.encode(charset, "replace").decode(charset) if charset else text

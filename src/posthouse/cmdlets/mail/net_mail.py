@@ -13,6 +13,7 @@ from typing import Final
 
 from posthouse.admin import Administration
 from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING, enumeration
+from posthouse.cmdlets.encodings import CHARSET
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.interface import NetType, Services
 from posthouse.cmdlets.mail import letters
@@ -159,7 +160,9 @@ def _message_properties() -> dict[str, Value]:
         "Sender": None,
         **{name: Addresses.made() for name in ("To", "CC", "Bcc", "ReplyToList")},
         "Subject": "",
+        "SubjectEncoding": None,
         "Body": "",
+        "BodyEncoding": None,
         "IsBodyHtml": False,
         "Priority": "Normal",
         "DeliveryNotificationOptions": ("None",),
@@ -171,7 +174,9 @@ _MESSAGE_SETTERS = {
     "From": setting("From", address),
     "Sender": setting("Sender", address),
     "Subject": setting("Subject", STRING.convert),
+    "SubjectEncoding": setting("SubjectEncoding", CHARSET.convert),
     "Body": setting("Body", STRING.convert),
+    "BodyEncoding": setting("BodyEncoding", CHARSET.convert),
     "IsBodyHtml": setting("IsBodyHtml", BOOLEAN.convert),
     "Priority": setting("Priority", PRIORITY.convert),
     "DeliveryNotificationOptions": setting("DeliveryNotificationOptions", DELIVERY_NOTIFICATION.convert),
@@ -194,6 +199,8 @@ def _letter(message: PSObject) -> Letter:
         reply_to=values["ReplyToList"].mailboxes,
         subject=values["Subject"],
         body=values["Body"],
+        charset=values["BodyEncoding"] or "",
+        subject_charset=values["SubjectEncoding"] or "",
         is_html=values["IsBodyHtml"],
         priority=values["Priority"],
         headers=headers,

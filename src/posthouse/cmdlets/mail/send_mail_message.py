@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from posthouse.admin import Administration
-from posthouse.cmdlets.conversion import INT, STRING, STRINGS, SWITCH, enumeration
+from posthouse.cmdlets.conversion import INT, STRING, STRINGS, SWITCH
+from posthouse.cmdlets.encodings import CHARSET
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter
 from posthouse.cmdlets.mail.credentials import CREDENTIAL, Credential
-from posthouse.cmdlets.mail.letters import FormatException, Letter, mailbox
+from posthouse.cmdlets.mail.letters import ASCII, FormatException, Letter, mailbox
 from posthouse.cmdlets.mail.net_mail import DELIVERY_NOTIFICATION, PRIORITY, attachment, notify_of
 from posthouse.cmdlets.mail.sending import Server, send_letter
 from posthouse.cmdlets.mail.smtp_words import SmtpFailure
@@ -22,17 +23,6 @@ from posthouse.cmdlets.values import Value
 from posthouse.probe.compose import Mailbox
 
 _CLASS: Final = "Microsoft.PowerShell.Commands.SendMailMessage"
-_CHARSETS: Final = {
-    "ASCII": "us-ascii",
-    "UTF8": "utf-8",
-    "UTF7": "utf-7",
-    "UTF32": "utf-32",
-    "Unicode": "utf-16",
-    "BigEndianUnicode": "utf-16be",
-    "Default": "windows-1252",
-    "OEM": "cp437",
-}
-_ENCODING = enumeration("System.Text.Encoding", *_CHARSETS)
 
 
 def send_mail_message(context: Context, bound: Bound) -> Iterator[Value]:
@@ -50,6 +40,7 @@ def send_mail_message(context: Context, bound: Bound) -> Iterator[Value]:
 
 
 def _letter(context: Context, bound: Bound) -> Letter:
+    charset = bound.get("Encoding", ASCII)
     try:
         sender = mailbox(bound["From"])
     except FormatException as error:
@@ -63,7 +54,8 @@ def _letter(context: Context, bound: Bound) -> Letter:
         subject=bound["Subject"],
         body=bound.get("Body", ""),
         is_html=bound.get("BodyAsHtml", False),
-        charset=_CHARSETS[bound.get("Encoding", "ASCII")],
+        charset=charset,
+        subject_charset=charset,
         priority=bound.get("Priority", "Normal"),
         attachments=[attachment(context.services, path) for path in _paths(bound)],
         notify=notify_of(bound.get("DeliveryNotificationOption", ())),
@@ -135,7 +127,7 @@ SEND_MAIL_MESSAGE = Cmdlet(
         Parameter(name="ReplyTo", type=STRINGS, help="Of PowerShell 6.2 and later."),
         Parameter(name="Attachments", type=STRINGS, aliases=("PsPath",), from_pipeline=True),
         Parameter(name="BodyAsHtml", type=SWITCH, aliases=("BAH",)),
-        Parameter(name="Encoding", type=_ENCODING, aliases=("BE",), help="ASCII, unless one is named."),
+        Parameter(name="Encoding", type=CHARSET, aliases=("BE",), help="ASCII, unless one is named."),
         Parameter(name="Priority", type=PRIORITY),
         Parameter(name="DeliveryNotificationOption", type=DELIVERY_NOTIFICATION, aliases=("DNO",)),
         Parameter(name="Port", type=INT),
@@ -143,7 +135,6 @@ SEND_MAIL_MESSAGE = Cmdlet(
         Parameter(name="UseSsl", type=SWITCH, help="STARTTLS."),
     ),
     send_mail_message,
-    aliases=(),
     synopsis="Sends a mail with the test sender, and says what a refusal means.",
     whole=True,
 )

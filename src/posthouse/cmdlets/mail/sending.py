@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from posthouse.admin import Acts, AdminError, Administration
 from posthouse.cmdlets.mail.administered import administered
 from posthouse.cmdlets.mail.letters import Letter
 from posthouse.cmdlets.mail.smtp_words import SmtpFailure, failure
 from posthouse.cmdlets.mail.x509 import Certificate
-from posthouse.probe.send import SendOptions, SendResult, send
 from posthouse.spool import AuditChange
+
+if TYPE_CHECKING:
+    from posthouse.probe.send import SendOptions, SendResult
 
 Warn = Callable[[str], None]
 
@@ -51,6 +54,8 @@ def send_letter(letter: Letter, server: Server, administration: Administration, 
 
 
 def _options(letter: Letter, server: Server) -> SendOptions:
+    from posthouse.probe.send import SendOptions
+
     if not server.host:
         raise SmtpFailure("The SMTP host was not specified.", "InvalidOperationException")
     if not letter.recipients:
@@ -74,6 +79,8 @@ def _options(letter: Letter, server: Server) -> SendOptions:
 
 
 def _sent(letter: Letter, server: Server, options: SendOptions, administration: Administration) -> SendResult:
+    from posthouse.probe.send import send
+
     with administered():
         try:
             with administration.ledger.attempt(Acts.SEND_TEST, ", ".join(options.recipients)) as record:

@@ -5,9 +5,10 @@ https://learn.microsoft.com/dotnet/api/system.net.mail.smtpstatuscode
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from posthouse.probe.send import SendResult
+if TYPE_CHECKING:
+    from posthouse.probe.send import SendResult
 
 _UNAUTHENTICATED: Final = "The SMTP server requires a secure connection or the client was not authenticated."
 _UNAVAILABLE: Final = "Mailbox unavailable."
