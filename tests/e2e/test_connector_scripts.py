@@ -99,3 +99,5 @@ def test_a_connector_is_validated_by_its_own_mail(house: MakeHouse) -> None:
     assert 'Recipients: mail for "a@contoso.com" does not go by this connector' in errors
     _, errors = run(running, "Validate-OutboundConnector -Identity In -Recipients a@contoso.com", check=False)
     assert "object 'In' couldn't be found. There are: Out." in errors
+    outcomes = [(one["object"], one["outcome"]) for one in running.json("audit", "--act", "Validate-*")]
+    assert outcomes == [("In", "failed"), ("Out", "failed"), ("out", "ok")]

@@ -86,6 +86,15 @@ def test_who_may_view_views(open_shell: OpenShell) -> None:
     assert "may not Get-OrganizationConfig" in operator.run("Get-InboundConnector")
 
 
+def test_who_may_send_test_mail_validates(open_shell: OpenShell) -> None:
+    open_shell().run(BEFORE)
+    script = "Validate-OutboundConnector -Identity Out -Recipients a@b.test -WhatIf"
+    assert "may not Validate-OutboundConnector" in open_shell(role=Role.VIEW_ONLY).run(script)
+    assert open_shell(role=Role.MAIL_FLOW_OPERATOR).run(script) == (
+        'What if: Performing the operation "Validate-OutboundConnector" on target "Out".\n'
+    )
+
+
 @pytest.mark.parametrize("name", ASKS)
 def test_removing_asks(open_shell: OpenShell, name: str) -> None:
     shell = open_shell("no", "yes")

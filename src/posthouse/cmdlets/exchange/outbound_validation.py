@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from posthouse.admin import Act, AdminError, Administration, Permission
 from posthouse.cmdlets.conversion import STRING, STRINGS
@@ -17,18 +19,18 @@ from posthouse.cmdlets.exchange.outbound_connector import KIND
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
 from posthouse.mail.address import parse_address
-from posthouse.net.dns import Resolver
 from posthouse.organization import OutboundConnector, from_document
 from posthouse.organization.routing import route
-from posthouse.probe.doctor import Options, Status, Step
-from posthouse.probe.doctor.case import Case
-from posthouse.probe.doctor.connector import steps
 from posthouse.settings import Settings
-from posthouse.spool import Organizations, Secrets, open_store
+from posthouse.spool import Organizations, Secrets, Store, open_store
+
+if TYPE_CHECKING:
+    from posthouse.probe.doctor import Step
+    from posthouse.probe.doctor.case import Case
 
 TYPE = "Microsoft.Exchange.Management.SystemConfigurationTasks.OutboundConnectorValidationResult"
 _ACT = Act("Validate-OutboundConnector", Permission.SEND_TEST)
-_RESULTS = {Status.OK: "Succeeded", Status.WARNING: "Warning", Status.FAILED: "Failed", Status.SKIPPED: "Skipped"}
+_RESULTS = {"ok": "Succeeded", "warning": "Warning", "failed": "Failed", "skipped": "Skipped"}
 _AT_ONCE = 2  # recipients that doctor asks about
 
 
@@ -36,14 +38,22 @@ def validate(context: Context, bound: Bound) -> Iterator[Value]:
     administration, settings = context.service(Administration), context.service(Settings)
     with told(context, bound["Identity"]), closing(open_store(settings.store_url, settings.data_dir)) as store:
         with administration.ledger.attempt(_ACT, bound["Identity"]) as record:
-            organization = from_document(Organizations(store).load().document or {})
-            [connector] = found(KIND, organization.outbound, bound["Identity"])
-            case = Case(settings, organization, Resolver(settings.delivery.nameservers), Secrets(store).get, Options())
+            case = _case(settings, store)
+            [connector] = found(KIND, case.organization.outbound, bound["Identity"])
             recipients = [_carried(case, connector, address) for address in bound["Recipients"]]
             if not context.should_process(connector.name):
                 return
             administration.ledger.write(record())
         yield from map(_shown, asyncio.run(_all_steps(case, connector, recipients)))
+
+
+def _case(settings: Settings, store: Store) -> Case:
+    """Read here, since whoever may send a test mail need not be allowed to look at connectors."""
+    from posthouse.net.dns import Resolver
+    from posthouse.probe.doctor.case import Case, Options
+
+    organization = from_document(Organizations(store).load().document or {})
+    return Case(settings, organization, Resolver(settings.delivery.nameservers), Secrets(store).get, Options())
 
 
 def _carried(case: Case, connector: OutboundConnector, address: str) -> str:
@@ -57,15 +67,17 @@ def _carried(case: Case, connector: OutboundConnector, address: str) -> str:
 
 async def _all_steps(case: Case, connector: OutboundConnector, recipients: Sequence[str]) -> list[Step]:
     """Doctor is sent for two recipients at a time. What it says again isn't told again."""
-    found: dict[Step, None] = {}
+    from posthouse.probe.doctor import Options
+    from posthouse.probe.doctor.connector import steps
+
+    distinct: dict[Step, None] = {}
     for first in range(0, len(recipients), _AT_ONCE):
         internal, *external = recipients[first : first + _AT_ONCE]
         options = Options(internal=internal, external="".join(external), send=True)
-        asked = Case(case.settings, case.organization, case.resolver, case.secret, options)
-        async with aclosing(steps(asked, connector)) as walk:
+        async with aclosing(steps(replace(case, options=options), connector)) as walk:
             async for step in walk:
-                found[step] = None
-    return list(found)
+                distinct[step] = None
+    return list(distinct)
 
 
 def _shown(step: Step) -> PSObject:
