@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import smtplib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,23 @@ def test_yes_applies_in_one_transaction_and_is_on_record(posthouse: Any, main_cf
     again = posthouse("import", main_cf)
     assert again.status == 0
     assert "Changes: nothing" in again.out
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 1)])
+def test_at_a_terminal_it_asks(posthouse: Any, main_cf: str, answer: str, status: int) -> None:
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, f"{answer}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "posthouse", "import", main_cf],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert (done.returncode, "Apply these changes?" in done.stderr) == (status, True), done.stderr
+    assert bool(names(posthouse)) is (status == 0)
 
 
 def test_a_dry_run_changes_nothing(posthouse: Any, main_cf: str) -> None:

@@ -75,6 +75,12 @@ def test_a_relay_with_a_smart_host(read: Any) -> None:
             }
         ],
         "outbound_connector": [
+            {
+                "name": "IIS drop folder",
+                "transport": "mailbox",
+                "recipient_domains": ["contoso.com", "alias.example"],
+                "mailboxes": ["*"],
+            },
             {"name": "IIS smart host 1", "smart_hosts": ["[192.0.2.25]"], "recipient_domains": ["*"]},
             {
                 "name": "IIS partner.example",
@@ -104,7 +110,7 @@ def test_what_is_left_and_why(read: Any, reasons: Any) -> None:
 def test_no_limit_is_none_and_no_smart_host_is_mx(read: Any) -> None:
     text = metabase(size="0").replace('SmartHost="[192.0.2.25]"', "")
     document = read("MetaBase.xml", text).document
-    assert document["outbound_connector"][0]["use_mx_record"] is True
+    assert document["outbound_connector"][1]["use_mx_record"] is True
     assert "message_size" not in document["limits"]
 
 

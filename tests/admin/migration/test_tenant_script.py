@@ -114,6 +114,12 @@ def test_a_connector_that_would_match_nobody_is_no_command() -> None:
     assert warnings(script)[-1] == "New-InboundConnector Scanners: it would match nobody in a tenant, so it is left out"
 
 
+def test_a_connector_that_would_carry_nothing_is_no_command() -> None:
+    script = script_of(outbound_connector=[{"name": "Own", "all_accepted_domains": True}])
+    assert "@splat" not in script
+    assert warnings(script)[-1] == "New-OutboundConnector Own: it would carry nothing in a tenant, so it is left out"
+
+
 def test_mailboxes_are_no_command() -> None:
     connector = {"name": "Mailboxes", "transport": "mailbox", "all_accepted_domains": True, "mailboxes": ["*"]}
     script = script_of(outbound_connector=[connector])
@@ -169,6 +175,30 @@ def test_names_are_quoted_safely(tmp_path: Path, name: str) -> None:
     assert [(connector.name, connector.comment) for connector in made.inbound] == [(name, f"{name}\n{name}")]
 
 
+_NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=30)
+_NETWORKS = st.lists(st.ip_addresses().map(str) | st.sampled_from(["10.0.0.0/8", "110.0.0.0/22", "::/0"]), max_size=4)
+_INBOUND = st.fixed_dictionaries(
+    {"name": _NAMES, "sender_ip_addresses": _NETWORKS},
+    optional={
+        "comment": st.text(),
+        "enabled": st.booleans(),
+        "require_tls": st.booleans(),
+        "connector_type": st.sampled_from(["OnPremises", "Partner"]),
+        "tls_sender_certificate_name": st.sampled_from(["*.contoso.com", "relay.contoso.com"]),
+        "ef_skip_ips": _NETWORKS,
+    },
+)
+
+
+@given(_INBOUND)
+def test_any_script_can_be_run(connector: dict[str, Any]) -> None:
+    """`prepare` refuses what is no script of known cmdlets with known parameters."""
+    scripts = Scripts(library=LIBRARY)
+    script = script_of(inbound_connector=[connector], limits={"recipients": 10})
+    assert scripts.session.prepare(script, "tenant.ps1")
+    assert all(line[:1] in "#$ }NS" for line in script.splitlines() if not connector.get("comment"))
+
+
 def rerun(tmp_path: Path, organization: Organization) -> Organization:
     """What the exported script makes of a posthouse that knows the same domains."""
     with closing(open_store(f"sqlite:///{tmp_path / 'tenant.db'}", tmp_path)) as store:
@@ -184,7 +214,7 @@ def rerun(tmp_path: Path, organization: Organization) -> Organization:
 
 def test_the_script_makes_the_same_organization(tmp_path: Path) -> None:
     """All that a tenant can have; a wide network comes back in parts."""
-    given = from_document(
+    there = from_document(
         {
             "reject_direct_send": True,
             "limits": {"recipients": 500},
@@ -220,11 +250,11 @@ def test_the_script_makes_the_same_organization(tmp_path: Path) -> None:
             ],
         }
     )
-    made = rerun(tmp_path, given)
-    wide, again = given.inbound[0].sender_ip_addresses, made.inbound[0].sender_ip_addresses
+    made = rerun(tmp_path, there)
+    wide, again = there.inbound[0].sender_ip_addresses, made.inbound[0].sender_ip_addresses
     assert len(again) == 5
-    assert set(collapse_addresses(again)) == set(wide)  # pyright: ignore[reportArgumentType]
-    assert made.inbound[1:] == given.inbound[1:]
-    assert made.outbound == given.outbound
-    assert made.accepted_domains == given.accepted_domains
-    assert (made.reject_direct_send, made.limits) == (given.reject_direct_send, given.limits)
+    assert set(collapse_addresses(again)) == set(wide)
+    assert made.inbound[1:] == there.inbound[1:]
+    assert made.outbound == there.outbound
+    assert made.accepted_domains == there.accepted_domains
+    assert (made.reject_direct_send, made.limits) == (there.reject_direct_send, there.limits)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from posthouse.admin.migration.files import Beside
 from posthouse.admin.migration.findings import Findings
+from posthouse.admin.migration.nexthops import by_octets, nexthop
 
 _OPTIONS = re.findall(
     r"(\S)=([a-z-]+)(:?)",
@@ -55,8 +56,6 @@ _REASONS = {
 _OTHERWISE = "it says nothing of who may send or where mail goes, or has no counterpart"
 _COMMAND = re.compile(r"emailrelay\S{0,20}[ \t]+-")
 _ESCAPED = re.compile(r"\+([0-9A-F]{2})")
-_ADDRESS = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[A-Za-z0-9]+))?")
-_SERVICES = {"smtp": 25, "submission": 587, "smtps": 465}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +86,13 @@ class _Reader:
         if name is None:
             return self.findings.leave("forward-to", "", "it is not set: mail would stay in the spool; name a next hop")
         address = self.options[name]
-        match = _ADDRESS.fullmatch(address)
-        port = _port(match["port"] or "25") if match else None
-        if match is None or port is None:
+        if (hop := nexthop(address)) is None:
             return self.findings.leave(name, address, "it is no host:port")
-        self._next_hop(name, address, match["host"].strip("[]"), port)
-        return None
-
-    def _next_hop(self, name: str, address: str, host: str, port: int) -> None:
-        source = {"source_address": interface} if (interface := self.get("client-interface")) else {}
-        self.findings.take(
-            name, address, "outbound_connector", _OUT, recipient_domains=["*"], smart_hosts=[host], port=port, **source
-        )
-        self._tls()
+        keys = {"recipient_domains": ["*"], "smart_hosts": list(hop.hosts), "port": hop.port}
+        if interface := self.get("client-interface"):
+            keys["source_address"] = interface
+        self.findings.take(name, address, "outbound_connector", _OUT, **keys)
+        return self._tls()
 
     def _tls(self) -> None:
         """client-tls tries STARTTLS, client-tls-required insists, verify names look at the certificate."""
@@ -149,7 +142,7 @@ class _Reader:
         trusted: list[str] = []
         for kind, name, password in self._secrets("server-auth", "server"):
             if kind == "none":
-                trusted.append(_network(name))
+                trusted.append(by_octets(name))
             else:
                 self.findings.take_login("server-auth", _CLIENTS, name, password)
         if trusted:
@@ -244,14 +237,3 @@ def _from_base64(text: str) -> str:
 
 
 _DECODERS: Mapping[str, Callable[[str], str]] = {"plain": _xtext, "none": str, "plain:b": _from_base64}
-
-
-def _network(text: str) -> str:
-    octets = text.removesuffix(".*").split(".")
-    if text.endswith(".*") and len(octets) < 4:
-        return f"{'.'.join((octets + ['0'] * 4)[:4])}/{8 * len(octets)}"
-    return text
-
-
-def _port(text: str) -> int | None:
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else _SERVICES.get(text)

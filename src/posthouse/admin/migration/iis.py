@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from posthouse.admin.errors import AdminError
-from posthouse.admin.migration.findings import Findings
+from posthouse.admin.migration.findings import Findings, Section
 from posthouse.admin.migration.xml import XmlError, parse
 from posthouse.organization import network_text
 
@@ -23,7 +23,13 @@ _POINTER = 0x80000000
 _IPV4 = 2
 _MOST_GROUPS = 1000
 _MOST_ADDRESSES = 10_000
-_SECONDS_A_MINUTE = 60
+
+_LIMITS: tuple[tuple[str, Section, str, int], ...] = (
+    ("maxmessagesize", "limits", "message_size", 1),
+    ("maxrecipients", "limits", "recipients", 1),
+    ("smtpremotendrexpireminutes", "delivery", "give_up_after", 60),
+    ("smtpremotedelayexpireminutes", "delivery", "warn_after", 60),
+)
 
 _REASONS = {
     "fullyqualifieddomainname": "set hostname in posthouse.toml",
@@ -39,7 +45,6 @@ _REASONS = {
     "routeusername": "its password isn't in this file",
     "maxconnections": "set sessions of [limits]: it counts both ways there",
 }
-_SHOWN = frozenset(_REASONS)
 """Of the other properties, which are many, those that say nothing of mail flow are passed over."""
 
 _Attributes = Mapping[str, str]
@@ -77,18 +82,18 @@ class _Server:
         self._relay()
         self._out()
         self._limits()
-        for name in sorted(self._properties.keys() & _SHOWN):
+        for name in sorted(self._properties.keys() & _REASONS.keys()):
             if value := self._properties[name]:
                 self._findings.leave(f"SmtpSvc {self._number}: {name}", value, _REASONS[name])
 
     def _default_domain(self) -> None:
-        """The domain that is local by default."""
+        """The domain that is local without having a route."""
+        setting = f"SmtpSvc {self._number}: DefaultDomain"
         domain = self._properties.get("defaultdomain", "")
         if "." in domain:
-            setting = f"SmtpSvc {self._number}: DefaultDomain"
-            self._findings.take(setting, domain, "accepted_domain", domain.lower(), type="Authoritative")
+            _local(setting, domain, domain.lower(), self._findings)
         elif domain:
-            self._findings.leave("DefaultDomain", domain, "a name of this machine only; mail needs a domain with a dot")
+            self._findings.leave(setting, domain, "a name of this machine only; mail needs a domain with a dot")
 
     def _relay(self) -> None:
         setting = f"SmtpSvc {self._number}: RelayIpList"
@@ -128,17 +133,9 @@ class _Server:
             self._findings.take(setting, "(not set)", "outbound_connector", f"IIS MX {self._number}", **by_mx)
 
     def _limits(self) -> None:
-        for name, section, key, unit in (
-            ("maxmessagesize", "limits", "message_size", 1),
-            ("maxrecipients", "limits", "recipients", 1),
-            ("smtpremotendrexpireminutes", "delivery", "give_up_after", _SECONDS_A_MINUTE),
-            ("smtpremotedelayexpireminutes", "delivery", "warn_after", _SECONDS_A_MINUTE),
-        ):
+        for name, section, key, unit in _LIMITS:
             if digits := self._digits(name):
-                setting = f"SmtpSvc {self._number}: {name}"
-                self._findings.set(
-                    setting, digits, "limits" if section == "limits" else "delivery", key, int(digits) * unit
-                )
+                self._findings.set(f"SmtpSvc {self._number}: {name}", digits, section, key, int(digits) * unit)
 
     def _digits(self, name: str) -> str:
         value = self._properties.get(name, "")
@@ -156,11 +153,7 @@ def _domain(name: str, properties: _Attributes, findings: Findings) -> None:
     setting = f"Domain {name}: RouteAction"
     domain = name.lower().removeprefix("*.")
     if action & (_ALIAS | _DELIVER | _DROP):
-        findings.take(setting, given, "accepted_domain", domain, type="Authoritative")
-    if action & _DROP:
-        mailbox = {"transport": "mailbox", "recipient_domains": [domain], "mailboxes": ["*"]}
-        findings.take(setting, way, "outbound_connector", f"IIS mailboxes of {name}", **mailbox)
-        findings.leave(setting, way, "mail was dropped into one folder; here each address has a Maildir")
+        _local(setting, given, domain, findings)
     if action & _RELAY:
         findings.take(setting, given, "accepted_domain", domain, type="InternalRelay")
     if action & _SMART_HOST and way:
@@ -169,6 +162,14 @@ def _domain(name: str, properties: _Attributes, findings: Findings) -> None:
         findings.take(setting, way, "outbound_connector", f"IIS {name}", **hosts)
     if action & _SASL:
         findings.leave(setting, given, "signing in to a next hop is not available in this version")
+
+
+def _local(setting: str, value: str, domain: str, findings: Findings) -> None:
+    """Its mail is dropped into a folder."""
+    findings.take(setting, value, "accepted_domain", domain, type="Authoritative")
+    keys = {"transport": "mailbox", "recipient_domains": [domain], "mailboxes": ["*"]}
+    findings.take(setting, value, "outbound_connector", "IIS drop folder", **keys)
+    findings.leave(setting, domain, "all its mail was dropped into one folder; here each address gets a Maildir")
 
 
 def _relay_ip_list(value: str) -> list[str]:

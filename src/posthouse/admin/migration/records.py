@@ -39,8 +39,8 @@ def from_csv(text: str) -> list[Record]:
     if text.startswith("#TYPE"):
         text = text.partition("\n")[2]
     csv.field_size_limit(_LONGEST_CELL)
-    first = text.partition("\n")[0]
-    delimiter = ";" if first.count(";") > first.count(",") else "," if "," in first or "\t" not in first else "\t"
+    heading = text.partition("\n")[0]
+    delimiter = max(",;\t", key=heading.count)
     try:
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:

@@ -141,7 +141,8 @@ class _Command:
         if connector.port != _PORT:
             self._warnings.append(f"Port {connector.port}: a tenant delivers to port 25 only")
         self._unknown_to_a_tenant(connector, _NOT_OUT_OF_A_TENANT)
-        return self._text()
+        carries = self._parameters.keys() & {"RecipientDomains", "AllAcceptedDomains"}
+        return self._text() if carries else self._refused("it would carry nothing in a tenant, so it is left out")
 
     def _common(self, connector: InboundConnector | OutboundConnector) -> None:
         self._parameters["ConnectorType"] = connector.connector_type.value

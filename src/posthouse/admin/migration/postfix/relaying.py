@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from posthouse.admin.migration.findings import Findings
+from posthouse.admin.migration.nexthops import by_octets
 from posthouse.admin.migration.postfix.parameters import Parameters
 from posthouse.admin.migration.postfix.tables import Tables
 from posthouse.organization import network_text
@@ -70,7 +71,7 @@ class Relaying:
     def _client_access(self, table: str) -> None:
         """https://www.postfix.org/access.5.html: OK, and a number that says nothing else, permit."""
         setting = f"check_client_access {table}"
-        entries = [(_network(key), _permits(action)) for key, action in self._tables.pairs(setting, [table])]
+        entries = [(by_octets(key), _permits(action)) for key, action in self._tables.pairs(setting, [table])]
         if not table.startswith("cidr:"):  # there the first one counts, elsewhere the closest one
             entries.sort(key=lambda entry: _length(entry[0]), reverse=True)
         self._networks(setting, entries)
@@ -154,11 +155,3 @@ def _before_gate(restrictions: list[str]) -> list[str] | None:
         if restriction in _GATES:
             return restrictions[:number]
     return None
-
-
-def _network(key: str) -> str:
-    """`192.168.1` is a network by its first octets."""
-    octets = key.split(".")
-    if len(octets) < 4 and all(octet.isdecimal() for octet in octets):
-        return f"{'.'.join((octets + ['0'] * 4)[:4])}/{8 * len(octets)}"
-    return key

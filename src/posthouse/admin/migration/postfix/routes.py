@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from posthouse.admin.migration.findings import Findings
-from posthouse.admin.migration.postfix.nexthops import Nexthop, nexthop, transport
+from posthouse.admin.migration.nexthops import Nexthop, nexthop
 from posthouse.admin.migration.postfix.parameters import Parameters, split
 from posthouse.admin.migration.postfix.tables import Tables
 
@@ -54,7 +54,7 @@ class Routes:
     def _everything_else(self) -> None:
         """`relayhost`, or by MX. An empty one is the default: https://www.postfix.org/postconf.5.html#relayhost"""
         relayhost = self._parameters["relayhost"]
-        name, rest = transport(self._parameters["default_transport"])
+        name, rest = _transport(self._parameters["default_transport"])
         if name not in _BY_SMTP:
             self._findings.leave("default_transport", name, "mail to others leaves by SMTP only; here it has no way")
         else:
@@ -81,7 +81,7 @@ class Routes:
             self._way(setting, self._parameters[way], domains)
 
     def _way(self, setting: str, way: str, patterns: list[str]) -> None:
-        name, rest = transport(way)
+        name, rest = _transport(way)
         if name in _BY_SMTP:
             self._route(setting, rest, patterns)
         elif name in _INTO_MAILBOXES:
@@ -192,6 +192,12 @@ class Routes:
 
     def _pairs(self, name: str) -> list[tuple[str, str]]:
         return self._tables.pairs(name, self._parameters.words(name))
+
+
+def _transport(text: str) -> tuple[str, str]:
+    """The two parts of `transport:nexthop`; a text without a colon is a transport."""
+    name, _, rest = text.partition(":")
+    return name.strip(), rest.strip()
 
 
 def _keys(hop: Nexthop) -> Iterator[str]:

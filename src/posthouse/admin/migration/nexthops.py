@@ -1,4 +1,4 @@
-"""`[host]:port`, `domain`, `transport:nexthop`: https://www.postfix.org/transport.5.html"""
+"""Hosts and networks as configurations write them: `[host]:port`, `host:smtp`, `192.168.0.*`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _SERVICES = {"smtp": 25, "submission": 587, "smtps": 465, "submissions": 465}
 
 @dataclass(frozen=True, slots=True)
 class Nexthop:
-    """Hosts to go to, tried in order. `text` is as Postfix has it, by which other tables look it up.
+    """Hosts to go to, tried in order. `text` is as it is written, by which Postfix looks it up in other tables.
 
-    `brackets`: the host itself, and not the hosts that its MX records name.
+    `brackets`: to Postfix, the host itself, and not the hosts that its MX records name.
     """
 
     text: str
@@ -34,12 +34,6 @@ def nexthop(text: str) -> Nexthop | None:
     return Nexthop(text, tuple(host.strip("[]") for host in hosts), ports[0], hosts[0].startswith("["))
 
 
-def transport(text: str) -> tuple[str, str]:
-    """The two parts of `transport:nexthop`; a text without a colon is a transport."""
-    name, _, rest = text.partition(":")
-    return name.strip(), rest.strip()
-
-
 def _split_port(text: str) -> tuple[str, int | None]:
     if text.startswith("["):
         host, bracket, rest = text.partition("]")
@@ -51,3 +45,11 @@ def _split_port(text: str) -> tuple[str, int | None]:
     if port.isdecimal() and port.isascii() and len(port) <= 5:
         return host, int(port)
     return host, _SERVICES.get(port)
+
+
+def by_octets(text: str) -> str:
+    """`192.168.0.*` or `192.168.0`, a network by its first octets, as CIDR; anything else as it is."""
+    octets = text.removesuffix(".*").split(".")
+    if len(octets) < 4 and all(octet.isdecimal() and octet.isascii() for octet in octets):
+        return f"{'.'.join((octets + ['0'] * 3)[:4])}/{8 * len(octets)}"
+    return text
