@@ -167,6 +167,13 @@ def test_a_token_is_refused_with_json_in_between(scripted: Scripted) -> None:
 
 
 @pytest.mark.parametrize("mechanism", ["LOGIN", "PLAIN", "XOAUTH2"])
+def test_a_server_that_is_never_content_with_an_answer(scripted: Scripted, mechanism: str) -> None:
+    result, heard = scripted(*GREETING, *[b"334 \r\n"] * 20, mechanism=mechanism, **LOGIN)
+    assert result.error == "another 334 after AUTH was cancelled"
+    assert heard.count(b"*\r\n") == 1
+
+
+@pytest.mark.parametrize("mechanism", ["LOGIN", "PLAIN", "XOAUTH2"])
 @pytest.mark.parametrize(
     "echo",
     [

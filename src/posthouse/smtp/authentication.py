@@ -6,6 +6,8 @@ from base64 import b64encode
 from collections import deque
 from typing import Final
 
+from posthouse.smtp.replies import ProtocolError
+
 MECHANISMS: Final = ("XOAUTH2", "PLAIN", "LOGIN")
 
 
@@ -25,11 +27,16 @@ class Exchange:
             case _:
                 raise ValueError(f"AUTH {mechanism} is unknown: it should be one of {', '.join(MECHANISMS)}")
         self.command = f"AUTH {mechanism}" + (f" {_base64(initial)}" if initial is not None else "")
-        self._responses = deque(responses)
+        self._responses = deque([*map(_base64, responses), "*"])
 
     def next_response(self) -> str:
-        """The line for a 334; `*`, which cancels (RFC 4954 4), when the server asks for more than there is."""
-        return _base64(self._responses.popleft()) if self._responses else "*"
+        """The line for a 334; `*`, which cancels (RFC 4954 4), when the server asks for more than there is.
+
+        Raises `ProtocolError` when it asks on.
+        """
+        if not self._responses:
+            raise ProtocolError("another 334 after AUTH was cancelled")
+        return self._responses.popleft()
 
 
 def _base64(text: str) -> str:
