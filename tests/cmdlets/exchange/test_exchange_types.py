@@ -48,6 +48,12 @@ def test_a_long_number_is_no_count() -> None:
         COUNT.convert("0" * 12 + "9" * 5000)
 
 
+@pytest.mark.parametrize("size", ["1025 TB", "999999999999999TB", "1 KB (99,999,999,999,999,999,999 bytes)"])
+def test_a_size_beyond_reason_is_refused(size: str) -> None:
+    with pytest.raises(ConversionError, match="is more than 1024 TB; write Unlimited for no limit"):
+        SIZE.convert(size)
+
+
 @given(NAMES, NAMES, NAMES)
 def test_what_is_removed_goes_and_what_is_added_stays(current: list[str], add: list[str], remove: list[str]) -> None:
     changes = MULTI.convert(Hashtable({"Add": add, "Remove": remove}))

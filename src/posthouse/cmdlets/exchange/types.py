@@ -19,6 +19,7 @@ UNLIMITED = 0
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMGT]?B)?(?:\s*\((\d[\d,]{0,20}) bytes\))?", re.IGNORECASE)
 _COUNT = re.compile(r"[0-9]{1,10}")
 _UNITS = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
+_LARGEST = 1 << 50
 _MOST = 1_000_000_000
 
 
@@ -67,6 +68,8 @@ def _to_size(value: Value) -> int | None:
     size = int(exact.replace(",", "")) if exact else round(float(number) * _UNITS[(unit or "B").upper()])
     if not size:
         raise ConversionError(f'"{text}" lets no message through; write Unlimited for no limit.')
+    if size > _LARGEST:
+        raise ConversionError(f'"{text}" is more than 1024 TB; write Unlimited for no limit.')
     return size
 
 
