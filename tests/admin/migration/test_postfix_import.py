@@ -295,3 +295,23 @@ transport_maps = inline:{ {example.net = smtp:[other.example.net]} }"""
 def test_a_password_in_main_cf_itself_is_not_told(read: Any, line: str) -> None:
     findings = read("main.cf", f"myhostname = a.example.org\nrelayhost = [h.example]\n{line}\n")
     assert "S3cret" not in f"{findings}{findings.understood}{findings.not_taken}"
+
+
+def test_who_is_refused_before_is_in_no_list_after(read: Any) -> None:
+    """A reply code refuses, though it is a number; DUNNO leaves it to mynetworks."""
+    main = """myhostname = a.example.org
+mynetworks = 10.0.0.0/30
+smtpd_relay_restrictions = check_client_access cidr:clients, permit_mynetworks, reject_unauth_destination"""
+    clients = "10.0.0.1 550 go away\n10.0.0.2 DUNNO\n10.0.0.3 554\n192.0.2.1 1234567890\n"
+    connectors = read("main.cf", main, clients=clients).document["inbound_connector"]
+    assert {item["name"]: item["sender_ip_addresses"] for item in connectors} == {
+        "Postfix client access": ["192.0.2.1"],
+        "Postfix mynetworks": ["10.0.0.0", "10.0.0.2"],
+    }
+
+
+def test_too_many_exceptions_admit_nobody(read: Any, reasons: Any) -> None:
+    exceptions = " ".join(f"!10.0.{number}.0/24" for number in range(50))
+    findings = read("main.cf", f"myhostname = a.example.org\nmynetworks = {exceptions} 10.0.0.0/8 ::/0\n")
+    assert "inbound_connector" not in findings.document
+    assert "name the networks yourself" in reasons(findings)["mynetworks"]

@@ -237,7 +237,7 @@ def test_a_file_that_is_nothing_known_names_the_formats(read: Any) -> None:
         read("notes.txt", "Dear administrator,\n")
 
 
-@pytest.mark.parametrize("enabled", [False, "False", "perhaps"])
+@pytest.mark.parametrize("enabled", [False, "False", "perhaps", [None]])
 def test_what_is_switched_off_there_is_switched_off_here(read: Any, enabled: object) -> None:
     assert (
         read("export.json", json.dumps({**INBOUND, "Enabled": enabled})).document["inbound_connector"][0]["enabled"]

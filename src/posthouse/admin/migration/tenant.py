@@ -113,7 +113,7 @@ def _wanted(field: dataclasses.Field[Any], value: Any) -> Any:
     """The value in the shape of the field, as far as it can be brought to it."""
     if isinstance(field.default, bool):
         truth = _truth(value)
-        return value if truth is None else truth
+        return str(value) if truth is None else truth
     if isinstance(field.default, tuple):
         return _texts(value)
     return value if isinstance(value, str) else str(value)

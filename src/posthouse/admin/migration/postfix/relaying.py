@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from posthouse.admin.migration.findings import Findings
@@ -15,9 +16,14 @@ _LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 _GATES = ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer")
 _OPEN = "permit"
 _CONNECTOR = "Postfix mynetworks"
-_MOST_WITH_HOLES = 100
+_REFUSALS = ("REJECT", "DEFER", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "DISCARD", "HOLD")
+_REPLY_CODE = re.compile("[45][0-9]{2}")
+_MOST_HOLES = 20
+_MOST = 100_000
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Entry = tuple[str, bool | None]
+"""A network, and whether it may relay. False is for good; None leaves it to what follows."""
 
 
 class Relaying:
@@ -27,20 +33,17 @@ class Relaying:
         self._parameters = parameters
         self._tables = tables
         self._findings = findings
+        self._refused: list[Network] = []
 
     def read(self) -> None:
         permits = self._permits()
         if permits is None:
             reason = "they refuse nobody: an open relay, which Posthouse can't be"
             return self._findings.leave(" and ".join(_LISTS), "", reason)
-        words = self._parameters.words("mynetworks")
-        if "permit_mynetworks" in permits:
-            listed = self._tables.listed("mynetworks", words)
-            self._networks("mynetworks", [(word.removeprefix("!"), not word.startswith("!")) for word in listed])
-        elif "mynetworks" in self._parameters.given:
-            self._findings.leave("mynetworks", words, "no restriction lets them relay")
         for restriction in permits:
             self._restriction(restriction)
+        if "mynetworks" in self._parameters.given and "permit_mynetworks" not in permits:
+            self._findings.leave("mynetworks", self._parameters["mynetworks"], "no restriction lets them relay")
         return None
 
     def _permits(self) -> list[str] | None:
@@ -55,8 +58,11 @@ class Relaying:
     def _restriction(self, restriction: str) -> None:
         name, _, argument = restriction.partition(" ")
         if name == "permit_mynetworks":
-            return
-        if name == "permit_sasl_authenticated":
+            listed = self._tables.listed("mynetworks", self._parameters.words("mynetworks"))
+            self._networks(
+                "mynetworks", [(word.lstrip("!"), None if word.startswith("!") else True) for word in listed]
+            )
+        elif name == "permit_sasl_authenticated":
             if self._parameters["smtpd_sasl_auth_enable"] == "yes":
                 reason = "logins and passwords are Cyrus's or Dovecot's; give them with --sender-credentials"
                 self._findings.leave(name, "", reason)
@@ -69,15 +75,13 @@ class Relaying:
             self._findings.leave(name, argument, "restrictions besides those of clients and logins have no counterpart")
 
     def _client_access(self, table: str) -> None:
-        """https://www.postfix.org/access.5.html: OK, and a number that says nothing else, permit."""
         setting = f"check_client_access {table}"
-        entries = [(by_octets(key), _permits(action)) for key, action in self._tables.pairs(setting, [table])]
+        entries = [(by_octets(key), _admits(action)) for key, action in self._tables.pairs(setting, [table])]
         if not table.startswith("cidr:"):  # there the first one counts, elsewhere the closest one
             entries.sort(key=lambda entry: _length(entry[0]), reverse=True)
         self._networks(setting, entries)
 
-    def _networks(self, setting: str, entries: list[tuple[str, bool]]) -> None:
-        """Networks, in the order in which they are looked at, and whether each may relay."""
+    def _networks(self, setting: str, entries: list[Entry]) -> None:
         networks = self._admitted(setting, entries)
         if not networks:
             return
@@ -87,29 +91,35 @@ class Relaying:
             reason = "Postfix lets them send from any domain; here the sender's domain has to be an accepted one"
             self._findings.leave(setting, "", reason)
 
-    def _admitted(self, setting: str, entries: list[tuple[str, bool]]) -> list[str]:
-        """What is refused is cut out of the networks after it."""
+    def _admitted(self, setting: str, entries: list[Entry]) -> list[str]:
+        """Each network less those before it that aren't admitted, and less what was refused by a list before."""
         admitted: list[Network] = []
-        refused: list[Network] = []
-        if len(entries) > _MOST_WITH_HOLES and not all(admits for _, admits in entries):
-            self._findings.leave(setting, "", "it is too long to have exceptions; name the networks yourself")
-            return []
+        holes = list(self._refused)
         for text, admits in entries:
-            try:
-                network = ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
-            except ValueError:
-                self._findings.leave(setting, text, "it is no address or network; clients are known by these only")
+            if (network := self._network(setting, text)) is None:
                 continue
-            if not admits:
-                refused.append(network)
+            if admits:
+                admitted += _without(network, holes)
             else:
-                admitted += _without(network, refused)
+                holes.append(network)
+            if admits is False:
+                self._refused.append(network)
+            if len(admitted) > _MOST or (admitted and len(holes) > _MOST_HOLES):
+                self._findings.leave(setting, "", "it has too many exceptions or networks; name the networks yourself")
+                return []
         return [network_text(network) for network in admitted]
 
+    def _network(self, setting: str, text: str) -> Network | None:
+        try:
+            return ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
+        except ValueError:
+            self._findings.leave(setting, text, "it is no address or network; clients are known by these only")
+            return None
 
-def _without(network: Network, refused: list[Network]) -> list[Network]:
+
+def _without(network: Network, holes: list[Network]) -> list[Network]:
     left = [network]
-    for hole in refused:
+    for hole in holes[: _MOST_HOLES + 1]:
         left = [part for whole in left for part in _cut(whole, hole)]
     return left
 
@@ -128,10 +138,15 @@ def _length(network: str) -> int:
     return int(length) if length.isdecimal() and len(length) < 4 else 999
 
 
-def _permits(action: str) -> bool:
-    """OK and numbers permit: https://www.postfix.org/access.5.html"""
+def _admits(action: str) -> bool | None:
+    """The action of an access table: https://www.postfix.org/access.5.html
+
+    A number is OK, but for a reply code. What neither permits nor refuses leaves it to the next restriction.
+    """
     word = action.partition(" ")[0].upper()
-    return word in ("OK", "PERMIT") or word.isdigit()
+    if word in _REFUSALS or _REPLY_CODE.fullmatch(word):
+        return False
+    return True if word in ("OK", "PERMIT") or word.isdecimal() else None
 
 
 def _restrictions(words: list[str]) -> Iterator[str]:

@@ -62,7 +62,8 @@ class Routes:
 
     def _transport_maps(self) -> None:
         ways: dict[str, list[str]] = {}
-        for pattern, way in self._pairs("transport_maps"):
+        for key, way in self._pairs("transport_maps"):
+            pattern = key.lower()
             if "@" in pattern:
                 self._findings.leave("transport_maps", f"{pattern} {way}", "a way is for a domain, not for one address")
             else:
