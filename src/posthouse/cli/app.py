@@ -19,7 +19,7 @@ from posthouse.cli import (
     migration,
     organization,
     queue,
-    run,
+    script,
     send,
     serve,
     shell,
@@ -60,7 +60,7 @@ app.command()(organization.show)
 app.command("import")(migration.import_)
 app.add_typer(connector.app, name="connector")
 app.add_typer(domain.app, name="domain")
-app.command()(run.run)
+app.command()(script.run)
 app.command()(shell.shell)
 app.command()(send.send)
 app.command()(headers.headers)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from posthouse.cli.options import Config
-from posthouse.cli.run import AllowFile, session
+from posthouse.cli.script import AllowFile, session
 
 if TYPE_CHECKING:
     from posthouse.cmdlets.powershell import Script
