@@ -133,7 +133,7 @@ def test_a_service_is_found_by_its_type() -> None:
         yield context.service(int)
 
     library = GENERIC + Library(cmdlets=(Cmdlet("Get-Number", (), run),))
-    with pytest.raises(LookupError, match="Get-Number needs a int"):
+    with pytest.raises(LookupError, match="a int is needed"):
         Scripts(library=library).run("Get-Number")
 
 

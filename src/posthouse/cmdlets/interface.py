@@ -187,6 +187,13 @@ class Services:
     now: Callable[[], datetime]
     others: tuple[object, ...] = ()
 
+    def service(self, kind: type[Service]) -> Service:
+        """The one of that type. A `LookupError` if nobody gave one: a mistake of ours, not the script's."""
+        for one in self.others:
+            if isinstance(one, kind):
+                return one
+        raise LookupError(f"a {kind.__name__} is needed, and nobody gave one")
+
 
 class Context(Protocol):
     """What a running cmdlet sees. Made anew for each call."""
@@ -201,7 +208,7 @@ class Context(Protocol):
     def registry(self) -> Registry: ...
 
     def service(self, kind: type[Service]) -> Service:
-        """The service of that type. A `LookupError` if nobody gave one: a mistake of ours, not the script's."""
+        """As `Services.service`."""
         ...
 
     def variable(self, name: str, /) -> Value:

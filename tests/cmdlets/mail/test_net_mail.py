@@ -345,8 +345,8 @@ class TestCertificate:
 
     def test_of_bytes(self, relay: House, scripts: MakeScript, pfx: Path):
         shown = scripts(relay, folder=pfx.parent).run(
-            "$bytes = Get-Content cert.pfx -Encoding Byte\n"
-            f"$c = [Security.Cryptography.X509Certificates.X509Certificate2]::new([byte[]]$bytes, '{PFX_PASSWORD}')\n"
+            "$bytes = [byte[]](Get-Content cert.pfx -Encoding Byte)\n"
+            f"$c = [Security.Cryptography.X509Certificates.X509Certificate2]::new($bytes, '{PFX_PASSWORD}')\n"
             "$c.HasPrivateKey"
         )
         assert shown == "True\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from posthouse.cmdlets.conversion import STRING, SWITCH, ConversionError, PSType
 from posthouse.cmdlets.errors import PSError
@@ -88,9 +89,8 @@ def convert_to_secure_string(_context: Context, bound: Bound) -> Iterator[Value]
     yield secure(bound["String"])
 
 
-def get_credential(_context: Context, _bound: Bound) -> Iterator[Value]:
+def get_credential(_context: Context, _bound: Bound) -> NoReturn:
     raise PSError(f"Get-Credential: {_INTERACTIVE}.", category="NotImplemented", error_id="NotInteractive")
-    yield
 
 
 CREDENTIALS = (

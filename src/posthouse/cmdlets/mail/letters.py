@@ -112,7 +112,7 @@ class Letter:
             mail[name] = value
         self._set_body(mail)
         for attachment in self.attachments:
-            maintype, _, subtype = content_type_of(attachment.name).partition("/")
+            maintype, _, subtype = (attachment.content_type or content_type_of(attachment.name)).partition("/")
             mail.add_attachment(attachment.content, maintype=maintype, subtype=subtype, filename=attachment.name)
         return mail.as_bytes()
 

@@ -29,13 +29,14 @@ from posthouse.cmdlets.mail.queue_parameters import (
 )
 from posthouse.cmdlets.mail.queued import MESSAGE, Queued, messages
 from posthouse.cmdlets.values import Value
+from posthouse.mail import received_time
 
 
 def get_message(context: Context, bound: Bound) -> Iterator[Value]:
-    found: Iterable[Queued] = messages(context)
+    found = _candidates(context, bound)
     if "Queue" in bound:
         queue = bound["Queue"].rpartition("\\")[2]
-        found = [one for one in found if is_like(one.properties["Queue"], queue)]
+        found = (one for one in found if is_like(one.properties["Queue"], queue))
     for one in islice(chosen(context, bound, found, _is_named_or_in), bound.get("ResultSize", USUAL)):
         if not bound.get("IncludeRecipientInfo"):
             del one.properties["Recipients"]
@@ -48,11 +49,19 @@ def _acting(name: QueueAct) -> Callable[[Context, Bound], Iterator[Value]]:
         if name == "drop" and bound.get("WithNDR") is not False:
             text = "Nobody is told here of a message that is removed, as -WithNDR would; add -WithNDR $false."
             raise PSError(text, category="InvalidArgument", error_id="WithNDRNotTaken")
-        for one in {one.message_ids: one for one in chosen(context, bound, messages(context), _is_named)}.values():
+        for one in {
+            one.message_ids: one for one in chosen(context, bound, _candidates(context, bound), _is_named)
+        }.values():
             act(context, name, one)
         yield from ()
 
     return run
+
+
+def _candidates(context: Context, bound: Bound) -> Iterable[Queued]:
+    """Those that -Identity could mean: a message id leads straight to its own."""
+    own_id = bound.get("Identity", "").rpartition("\\")[2]
+    return messages(context, own_id if _is_message_id(own_id) else "")
 
 
 def _is_named(message: Queued, name: str) -> bool:
@@ -67,14 +76,22 @@ def _is_named_or_in(message: Queued, name: str) -> bool:
     return _is_named(message, name) or is_like(message.properties["Queue"], name)
 
 
+def _is_message_id(text: str) -> bool:
+    try:
+        received_time(text)
+    except ValueError:
+        return False
+    return True
+
+
 _HELP: Final = "The message's id, as Queue\\Id or alone. With * as wildcard."
-_CHOICE: Final = (identity(help_text=_HELP), FILTER, SERVER)
+_CHOICE: Final = (identity(_HELP), FILTER, SERVER)
 MESSAGES: Final = Library(
     cmdlets=(
         Cmdlet(
             "Get-Message",
             (
-                identity(help_text=_HELP),
+                identity(_HELP),
                 FILTER,
                 Parameter(name="Queue", type=STRING, from_pipeline_by_name=True, help="Those of one queue."),
                 Parameter(name="IncludeRecipientInfo", type=SWITCH, help="Adds Recipients."),

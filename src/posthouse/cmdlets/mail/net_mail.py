@@ -5,7 +5,6 @@ https://learn.microsoft.com/dotnet/api/system.net.mail
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PureWindowsPath
@@ -19,7 +18,7 @@ from posthouse.cmdlets.interface import NetType, Services
 from posthouse.cmdlets.mail import letters
 from posthouse.cmdlets.mail.credentials import Credential
 from posthouse.cmdlets.mail.letters import Letter
-from posthouse.cmdlets.mail.net_objects import flags, setting
+from posthouse.cmdlets.mail.net_objects import flags, setting, warn
 from posthouse.cmdlets.mail.sending import Server, send_letter
 from posthouse.cmdlets.mail.smtp_words import SmtpFailure
 from posthouse.cmdlets.mail.x509 import Certificate
@@ -46,10 +45,10 @@ _NOTIFY: Final = {
 _MILLISECONDS: Final = 100_000  # SmtpClient.Timeout
 
 
-def notify_of(options: Sequence[str]) -> Notify:
-    """Raises ValueError: Never stands alone."""
+def notify_of(options: str) -> Notify:
+    """Of `OnSuccess, OnFailure`. Raises ValueError: Never stands alone."""
     found = Notify.ABSENT
-    for option in options:
+    for option in options.split(", ") if options else ():
         found |= _NOTIFY[option]
     if Notify.NEVER in found and found is not Notify.NEVER:
         raise ValueError("Specified argument was out of the range of valid values. Never stands alone.")
@@ -165,7 +164,7 @@ def _message_properties() -> dict[str, Value]:
         "BodyEncoding": None,
         "IsBodyHtml": False,
         "Priority": "Normal",
-        "DeliveryNotificationOptions": ("None",),
+        "DeliveryNotificationOptions": "None",
         "Headers": Hashtable(),
     }
 
@@ -262,13 +261,13 @@ def _send(services: Services, client: PSObject, *given: Value) -> None:
         message = given[0] if len(given) == 1 else _new_message(services, *given)
         if not (isinstance(message, PSObject) and message.type_name == _MESSAGE):
             raise ValueError("Value cannot be null. Parameter name: message")
-        send_letter(_letter(message), _server(client), _administration(services), partial(_warn, services))
+        send_letter(_letter(message), _server(client), services.service(Administration), partial(warn, services))
     except SmtpFailure as failed:
         raise PSError(
             f'Exception calling "Send" with "{len(given)}" argument(s): "{failed.text}"',
             category="NotSpecified",
             error_id=failed.kind,
-            exception=f"System.Net.Mail.{failed.kind}",
+            exception=failed.exception,
         ) from None
 
 
@@ -285,14 +284,6 @@ def _server(client: PSObject) -> Server:
         password=credential.password if credential else "",
         timeout=max(values["Timeout"], 1) / 1000,
     )
-
-
-def _administration(services: Services) -> Administration:
-    return next(one for one in services.others if isinstance(one, Administration))
-
-
-def _warn(services: Services, sentence: str) -> None:
-    services.host.write("warning", f"WARNING: {sentence}\n")
 
 
 NET_MAIL_TYPES = (

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from posthouse.cmdlets.conversion import ConversionError, PSType
 from posthouse.cmdlets.errors import PSError
-from posthouse.cmdlets.values import Value
+from posthouse.cmdlets.interface import Services
+from posthouse.cmdlets.text import to_text
+from posthouse.cmdlets.values import Value, items
 
 
 def setting(name: str, convert: Callable[[Value], Value]) -> Callable[[Value], Value]:
@@ -23,12 +25,11 @@ def setting(name: str, convert: Callable[[Value], Value]) -> Callable[[Value], V
 
 
 def flags(name: str, *values: str) -> PSType:
-    """An enumeration of which several may be named, as an array or a text with commas."""
+    """An enumeration of which several may be named, as an array or a text with commas; as .NET shows it."""
     spelled = {value.lower(): value for value in values}
 
-    def convert(value: Value) -> tuple[str, ...]:
-        parts = value if isinstance(value, list | tuple) else [value]
-        words = [word.strip() for part in parts for word in str(part or "").split(",") if word.strip()]
+    def convert(value: Value) -> str:
+        words = [word.strip() for part in items(value) for word in to_text(part).split(",") if word.strip()]
         for word in words:
             if word.lower() not in spelled:
                 raise ConversionError(
@@ -36,6 +37,11 @@ def flags(name: str, *values: str) -> PSType:
                     f"{word} to a valid enumerator name. Specify one of the following enumerator names and try again: "
                     f'{", ".join(values)}"'
                 )
-        return tuple(spelled[word.lower()] for word in words)
+        return ", ".join(spelled[word.lower()] for word in words)
 
     return PSType(name, convert, values)
+
+
+def warn(services: Services, sentence: str) -> None:
+    """For methods of .NET objects, which run without a cmdlet."""
+    services.host.write("warning", f"WARNING: {sentence[:1].upper()}{sentence[1:]}\n")

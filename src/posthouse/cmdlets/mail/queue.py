@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NoReturn
 
 from posthouse.cmdlets.conversion import BOOLEAN, STRING
 from posthouse.cmdlets.errors import PSError
@@ -46,9 +46,8 @@ def retry_queue(context: Context, bound: Bound) -> Iterator[Value]:
     yield from ()
 
 
-def refuse(context: Context, _bound: Bound) -> Iterator[Value]:
-    raise PSError(_NOT_KEPT, category="NotImplemented", error_id=f"{context.cmdlet.name.replace('-', '')}NotTaken")
-    yield
+def refuse(_context: Context, _bound: Bound) -> NoReturn:
+    raise PSError(_NOT_KEPT, category="NotImplemented", error_id="QueueNotStopped")
 
 
 def _is_named(queue: Queued, name: str) -> bool:
@@ -56,7 +55,7 @@ def _is_named(queue: Queued, name: str) -> bool:
     return is_like(str(queue.text), name.rpartition("\\")[2])
 
 
-_IDENTITY: Final = identity(help_text="The next hop, or Submission for what was not tried yet. With * as wildcard.")
+_IDENTITY: Final = identity("The next hop, or Submission for what was not tried yet. With * as wildcard.")
 QUEUES: Final = Library(
     cmdlets=(
         Cmdlet(

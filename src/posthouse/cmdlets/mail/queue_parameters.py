@@ -18,6 +18,8 @@ from posthouse.cmdlets.values import Value
 from posthouse.spool import QueueFilter
 
 USUAL: Final = 1000
+_AT_ONCE: Final = 500
+"""Messages: a statement takes only so many."""
 _SHELL: Final = "pipe to Sort-Object and Select-Object instead"
 
 
@@ -30,7 +32,7 @@ def _to_size(value: Value) -> int | None:
     return found
 
 
-FILTER: Final = Parameter(name="Filter", type=STRING, help="Like: Status -eq 'Retry' -and MessageCount -gt 10.")
+FILTER: Final = Parameter(name="Filter", type=STRING, help="Like: Status -eq 'Retry' -and LastError -like '421*'.")
 SERVER: Final = Parameter(name="Server", refused="there is one queue for all of Posthouse; leave it out")
 RESULT_SIZE: Final = Parameter(
     name="ResultSize", type=PSType("Unlimited", _to_size), help="1000 by default, or Unlimited."
@@ -41,15 +43,14 @@ PAGING: Final = (
 )
 
 
-def identity(*, mandatory: bool = False, help_text: str) -> Parameter:
+def identity(note: str) -> Parameter:
     return Parameter(
         name="Identity",
         type=STRING,
         position=0,
-        mandatory=mandatory,
         from_pipeline=True,
         from_pipeline_by_name=True,
-        help=help_text,
+        help=note,
     )
 
 
@@ -62,7 +63,7 @@ def chosen(
         if not named:
             text = (
                 f"The operation couldn't be performed because object '{bound['Identity']}' couldn't be found; "
-                f"{context.cmdlet.name.replace(context.cmdlet.name.partition('-')[0], 'Get')} lists what waits."
+                f"Get-{context.cmdlet.name.partition('-')[2]} lists what waits."
             )
             raise PSError(text, category="NotSpecified", error_id="ObjectNotFoundException", target=bound["Identity"])
         found = named
@@ -79,12 +80,14 @@ def act(context: Context, name: QueueAct, queued: Queued) -> None:
     """What is being delivered at the moment is left alone, and that is said."""
     if not context.should_process(to_text(queued)):
         return
-    with administered():
-        change = context.service(Administration).mail.act(name, QueueFilter(message_ids=queued.message_ids))
-    if change.in_delivery:
-        context.warning(
-            f"{change.in_delivery} recipients of '{to_text(queued)}' were left alone: they are being delivered now."
-        )
+    mail = context.service(Administration).mail
+    in_delivery = 0
+    for start in range(0, len(queued.message_ids), _AT_ONCE):
+        ids = queued.message_ids[start : start + _AT_ONCE]
+        with administered():
+            in_delivery += mail.act(name, QueueFilter(message_ids=ids)).in_delivery
+    if in_delivery:
+        context.warning(f"{in_delivery} recipients of '{to_text(queued)}' are being delivered now and were left alone.")
 
 
 def one_of(bound: Bound, *names: str) -> None:

@@ -6,10 +6,11 @@ https://learn.microsoft.com/exchange/mail-flow/queues/queued-message-properties
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Final
 
 from posthouse.admin import Administration
@@ -32,25 +33,28 @@ class Queued(PSObject):
 
 
 def queues(context: Context) -> list[Queued]:
-    grouped: defaultdict[str, list[TraceEntry]] = defaultdict(list)
+    waiting: dict[str, _Waiting] = {}
     for entry in _entries(context):
-        grouped[_queue_of(entry)].append(entry)
-    return [_queue(name, entries) for name, entries in sorted(grouped.items())]
+        waiting.setdefault(_queue_of(entry), _Waiting(entry)).add(entry)
+    return [_queue(name, those) for name, those in sorted(waiting.items())]
 
 
-def messages(context: Context) -> list[Queued]:
-    """The oldest first. One with recipients in several queues is there once for each, as in Exchange."""
-    grouped: defaultdict[tuple[str, str], list[TraceEntry]] = defaultdict(list)
-    for entry in _entries(context):
-        grouped[entry.message_id, _queue_of(entry)].append(entry)
-    return [_message(entries) for entries in grouped.values()]
+def messages(context: Context, message_id: str = "") -> Iterator[Queued]:
+    """The oldest first, or that one. With recipients in several queues it is there for each, as in Exchange."""
+    for _, entries in groupby(_entries(context, message_id), key=lambda entry: entry.message_id):
+        waiting: dict[str, _Waiting] = {}
+        for entry in entries:
+            waiting.setdefault(_queue_of(entry), _Waiting(entry)).add(entry)
+        yield from (_message(name, those) for name, those in waiting.items())
 
 
-def _entries(context: Context) -> Iterator[TraceEntry]:
+def _entries(context: Context, message_id: str = "") -> Iterator[TraceEntry]:
+    """In the order of messages."""
+    wanted = QueueFilter(message_ids=(message_id,) if message_id else ())
     with administered():
-        entries = context.service(Administration).mail.queue(QueueFilter())
+        entries = context.service(Administration).mail.queue(wanted)
     for entry in entries:
-        context.charge(1)
+        context.charge(len(entry.message_id) + len(entry.forward_path))
         yield entry
 
 
@@ -58,72 +62,83 @@ def _queue_of(entry: TraceEntry) -> str:
     return entry.destination or entry.outbound_connector or _SUBMISSION
 
 
-def _queue(name: str, entries: Sequence[TraceEntry]) -> Queued:
-    ids = tuple(dict.fromkeys(entry.message_id for entry in entries))
-    last = _last_tried(entries)
-    waiting = [entry.due for entry in entries if entry.state is State.WAITING]
+class _Waiting:
+    """What is to be known of recipients that wait for the same next hop, without keeping each."""
+
+    def __init__(self, first: TraceEntry) -> None:
+        self.first = self.last_tried = first
+        self.messages: dict[str, None] = {}
+        self.recipients: list[str] = []
+        self.by_status: Counter[str] = Counter()
+        self.attempts = 0
+        self.due: float | None = None
+
+    def add(self, entry: TraceEntry) -> None:
+        self.messages[entry.message_id] = None
+        self.recipients.append(entry.forward_path)
+        self.by_status[_status(entry)] += 1
+        self.attempts = max(self.attempts, entry.attempts)
+        if (entry.at or 0.0) > (self.last_tried.at or 0.0):
+            self.last_tried = entry
+        if entry.state is State.WAITING:
+            self.due = min(entry.due, self.due or entry.due)
+
+    @property
+    def status(self) -> str:
+        """That of the liveliest."""
+        return next(status for status in _STATUSES if self.by_status[status])
+
+    @property
+    def last_error(self) -> str:
+        return str(self.last_tried.reply or "")
+
+
+_STATUSES: Final = ("Active", "Retry", "Ready", "Suspended")
+
+
+def _status(entry: TraceEntry) -> str:
+    if entry.state is State.HELD:
+        return "Suspended"
+    if entry.leased:
+        return "Active"
+    return "Retry" if entry.attempts else "Ready"
+
+
+def _queue(name: str, waiting: _Waiting) -> Queued:
     properties = {
         "Identity": name,
         "NextHopDomain": name,
-        "NextHopConnector": last.outbound_connector,
-        "Status": _queue_status(entries),
-        "MessageCount": len(ids),
-        "DeferredMessageCount": len({entry.message_id for entry in entries if _is_deferred(entry)}),
-        "LockedMessageCount": len({entry.message_id for entry in entries if entry.state is State.HELD}),
-        "LastError": str(last.reply or ""),
-        "LastRetryTime": _time(last.at),
-        "NextRetryTime": _time(min(waiting, default=None)),
+        "NextHopConnector": waiting.last_tried.outbound_connector,
+        "Status": waiting.status,
+        "MessageCount": len(waiting.messages),
+        "LastError": waiting.last_error,
+        "LastRetryTime": _time(waiting.last_tried.at),
+        "NextRetryTime": _time(waiting.due),
     }
-    return Queued(QUEUE, Hashtable(properties), name, message_ids=ids)
+    return Queued(QUEUE, Hashtable(properties), name, message_ids=tuple(waiting.messages))
 
 
-def _message(entries: Sequence[TraceEntry]) -> Queued:
-    first, last = entries[0], _last_tried(entries)
-    queue = _queue_of(first)
+def _message(queue: str, waiting: _Waiting) -> Queued:
+    first = waiting.first
     identity = f"{queue}\\{first.message_id}"
-    recipients = [entry.forward_path for entry in entries]
     properties = {
         "Identity": identity,
         "Subject": first.subject,
         "InternetMessageId": first.header_message_id,
         "FromAddress": first.reverse_path or "<>",
-        "Status": _message_status(entries),
+        "Status": waiting.status,
         "Size": first.size,
         "MessageSourceName": first.connector or first.origin.value.upper(),
         "SourceIP": first.client.ip,
         "DateReceived": _time(first.received_at),
-        "LastError": str(last.reply or ""),
-        "RetryCount": max(entry.attempts for entry in entries),
-        "NextRetryTime": _time(min(entry.due for entry in entries)),
+        "LastError": waiting.last_error,
+        "RetryCount": waiting.attempts,
+        "NextRetryTime": _time(waiting.due),
         "Queue": queue,
-        "RecipientCount": len(recipients),
-        "Recipients": recipients,
+        "RecipientCount": len(waiting.recipients),
+        "Recipients": waiting.recipients,
     }
     return Queued(MESSAGE, Hashtable(properties), identity, message_ids=(first.message_id,))
-
-
-def _queue_status(entries: Sequence[TraceEntry]) -> str:
-    if all(entry.state is State.HELD for entry in entries):
-        return "Suspended"
-    if any(entry.leased for entry in entries):
-        return "Active"
-    return "Retry" if any(map(_is_deferred, entries)) else "Ready"
-
-
-def _message_status(entries: Sequence[TraceEntry]) -> str:
-    if any(entry.leased for entry in entries):
-        return "Active"
-    if all(entry.state is State.HELD for entry in entries):
-        return "Suspended"
-    return "Retry" if any(map(_is_deferred, entries)) else "Ready"
-
-
-def _is_deferred(entry: TraceEntry) -> bool:
-    return entry.state is State.WAITING and entry.attempts > 0 and not entry.leased
-
-
-def _last_tried(entries: Iterable[TraceEntry]) -> TraceEntry:
-    return max(entries, key=lambda entry: entry.at or 0.0)
 
 
 def _time(seconds: float | None) -> datetime | None:

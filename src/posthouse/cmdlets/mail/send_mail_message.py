@@ -32,7 +32,7 @@ def send_mail_message(context: Context, bound: Bound) -> Iterator[Value]:
         raise PSError(
             failed.inner or failed.text,
             error_id=f"{failed.kind},{_CLASS}",
-            exception=f"System.Net.Mail.{failed.kind}",
+            exception=failed.exception,
         ) from None
     except ValueError as error:
         raise PSError(str(error), category="InvalidArgument", error_id=f"ArgumentException,{_CLASS}") from None
@@ -58,7 +58,7 @@ def _letter(context: Context, bound: Bound) -> Letter:
         subject_charset=charset,
         priority=bound.get("Priority", "Normal"),
         attachments=[attachment(context.services, path) for path in _paths(bound)],
-        notify=notify_of(bound.get("DeliveryNotificationOption", ())),
+        notify=notify_of(bound.get("DeliveryNotificationOption", "")),
     )
 
 

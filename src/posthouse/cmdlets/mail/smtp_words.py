@@ -44,13 +44,18 @@ _BROKEN: Final = (
 
 
 class SmtpFailure(Exception):
-    """`kind` is the exception's name; `inner` the message of the one within, where there is one."""
+    """`kind` is the name of the exception; `inner` the message of the one within, where there is one."""
 
     def __init__(self, text: str, kind: str = "SmtpException", inner: str = "") -> None:
         super().__init__(text)
         self.text = text
         self.kind = kind
         self.inner = inner
+
+    @property
+    def exception(self) -> str:
+        """The full name of its type."""
+        return f"System.Net.Mail.{self.kind}" if self.kind.startswith("Smtp") else f"System.{self.kind}"
 
 
 def failure(result: SendResult) -> SmtpFailure | None:

@@ -14,23 +14,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from posthouse.cmdlets.conversion import BYTES
 from posthouse.cmdlets.interface import NetType, Services
 from posthouse.cmdlets.mail.credentials import plain_text
-from posthouse.cmdlets.mail.net_objects import flags
-from posthouse.cmdlets.text import to_text
+from posthouse.cmdlets.mail.net_objects import flags, warn
 from posthouse.cmdlets.values import Hashtable, PSObject, Value
 from posthouse.net.certificates import CertificateError, Identity, load_pem, load_pfx, thumbprint
 
 _NAME = "System.Security.Cryptography.X509Certificates.X509Certificate2"
 _FLAGS = flags(
     "System.Security.Cryptography.X509Certificates.X509KeyStorageFlags",
-    *(
-        "DefaultKeySet",
-        "UserKeySet",
-        "MachineKeySet",
-        "Exportable",
-        "UserProtected",
-        "PersistKeySet",
-        "EphemeralKeySet",
-    ),
+    *("DefaultKeySet", "UserKeySet", "MachineKeySet", "Exportable", "UserProtected", "PersistKeySet"),
+    "EphemeralKeySet",
 )
 
 
@@ -49,7 +41,6 @@ def make(services: Services, content: Value = None, password: Value = None, key_
         "Import": partial(_import, services, made),
         "GetCertHashString": lambda: made.properties["Thumbprint"],
         "Dispose": lambda: None,
-        "Reset": lambda: None,
     }
     if content is not None:
         _import(services, made, content, password, key_flags)
@@ -62,16 +53,15 @@ def _import(
     _FLAGS.convert(key_flags)
     data = services.files.read(content) if isinstance(content, str) else BYTES.convert(content)
     if not data:
-        _advise(services, "The PFX was not read; put it next to the script, or name it with --allow-file.")
+        warn(services, "The PFX was not read; put it next to the script, or name it with --allow-file.")
         raise ValueError("Array may not be empty or null. Parameter name: rawData")
     certificate = _read(services, made, data, plain_text(password))
-    subject = ", ".join(part.rfc4514_string() for part in reversed(list(certificate.subject.rdns)))
-    made.text = subject
+    made.text = _shown(certificate.subject)
     made.is_for_clients = _is_for_clients(certificate)
     made.properties.update(
         {
-            "Subject": subject,
-            "Issuer": ", ".join(part.rfc4514_string() for part in reversed(list(certificate.issuer.rdns))),
+            "Subject": made.text,
+            "Issuer": _shown(certificate.issuer),
             "Thumbprint": thumbprint(certificate),
             "SerialNumber": f"{certificate.serial_number:X}",
             "NotBefore": certificate.not_valid_before_utc.astimezone(services.now().tzinfo),
@@ -83,8 +73,6 @@ def _import(
 
 def _read(services: Services, made: Certificate, data: bytes, password: str) -> x509.Certificate:
     made.identity = None
-    if b"-----BEGIN CERTIFICATE-----" in data and b"PRIVATE KEY-----" not in data:
-        return x509.load_pem_x509_certificate(data)
     try:
         load = load_pem if b"-----BEGIN " in data else load_pfx
         made.identity = load(data, password=password, source="the PFX")
@@ -92,7 +80,7 @@ def _read(services: Services, made: Certificate, data: bytes, password: str) -> 
         alone = _without_key(data)
         if alone:
             return alone
-        _advise(services, f"{error}.")
+        warn(services, f"{error}.")
         is_password = "password" in str(error)
         raise ValueError(
             "The specified network password is not correct." if is_password else "Cannot find the requested object."
@@ -100,9 +88,15 @@ def _read(services: Services, made: Certificate, data: bytes, password: str) -> 
     return made.identity.certificate
 
 
+def _shown(name: x509.Name) -> str:
+    """As Windows writes it: the most specific part first, with spaces between."""
+    return ", ".join(part.rfc4514_string() for part in reversed(name.rdns))
+
+
 def _without_key(data: bytes) -> x509.Certificate | None:
+    load = x509.load_pem_x509_certificate if b"-----BEGIN " in data else x509.load_der_x509_certificate
     try:
-        return x509.load_der_x509_certificate(data)
+        return load(data)
     except ValueError:
         return None
 
@@ -116,8 +110,4 @@ def _is_for_clients(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.CLIENT_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
 
 
-def _advise(services: Services, sentence: str) -> None:
-    services.host.write("warning", f"WARNING: {to_text(sentence)[0].upper()}{sentence[1:]}\n")
-
-
-CERTIFICATE = NetType((_NAME,), make, ("Import", "GetCertHashString", "Dispose", "Reset"))
+CERTIFICATE = NetType((_NAME,), make, ("Import", "GetCertHashString", "Dispose"))

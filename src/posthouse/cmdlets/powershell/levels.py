@@ -122,7 +122,7 @@ class Structure:
     def round_bracket(self) -> None:
         """Arguments of a method, or a pipeline."""
         level = self.levels[-1]
-        adjacent = self.at > 0 and (self.text[self.at - 1].isalnum() or self.text[self.at - 1] in "_]})")
+        adjacent = self.at > 0 and (self.text[self.at - 1].isalnum() or self.text[self.at - 1] in "_})")
         if level.keyword in BEFORE_NAMES or (adjacent and level.mode is not Mode.STATEMENT and not level.keyword):
             self.open("(", Mode.EXPRESSION, breaks=False)
         else:

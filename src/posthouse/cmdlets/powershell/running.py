@@ -59,10 +59,7 @@ class Running:
     answered: bool | None = None
 
     def service(self, kind: type[Service]) -> Service:
-        for one in self.services.others:
-            if isinstance(one, kind):
-                return one
-        raise LookupError(f"{self.cmdlet.name} needs a {kind.__name__}, and nobody gave one")
+        return self.services.service(kind)
 
     def should_process(self, target: str, action: str = "") -> bool:
         operation = f'Performing the operation "{action or self.cmdlet.name}" on target "{target}".'
