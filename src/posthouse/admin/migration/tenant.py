@@ -75,11 +75,12 @@ def _inbound(properties: Record, findings: Findings) -> None:
 def _outbound(properties: Record, findings: Findings) -> None:
     _connector("outbound_connector", OutboundConnector, properties, findings)
     if _truth(properties.get("istransportrulescoped")):
-        findings.take("IsTransportRuleScoped", True, "outbound_connector", str(properties.get("name")), enabled=False)
+        setting = f"OutboundConnector {_name(properties)}: IsTransportRuleScoped"
+        findings.take(setting, True, "outbound_connector", _name(properties), enabled=False)
 
 
 def _connector(kind: Kind, model: type, properties: Record, findings: Findings) -> None:
-    name = str(properties.get("name") or properties.get("identity") or "")
+    name = _name(properties)
     label = f"{cmdlet_spelling(kind)} {name}"
     if not findings.take(label, "", kind, name):
         return
@@ -92,6 +93,10 @@ def _connector(kind: Kind, model: type, properties: Record, findings: Findings) 
             _known(kind, name, field, value, findings)
         elif not _is_nothing(value) and _truth(value) is not False:
             findings.leave(f"{label}: {key}", value, _REASONS.get(key, _NO_COUNTERPART))
+
+
+def _name(properties: Record) -> str:
+    return str(properties.get("name") or properties.get("identity") or "")
 
 
 def _known(kind: Kind, name: str, field: dataclasses.Field[Any], value: Any, findings: Findings) -> None:
@@ -184,7 +189,7 @@ def _size(value: Any) -> int:
 
 
 def _clean(value: Any) -> Any:
-    """JSON and CLIXML can say halves of surrogate pairs, which no other text can hold."""
+    """JSON and CLIXML can say halves of surrogate pairs, and NUL, which no store can hold."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")
     return [_clean(one) for one in value] if isinstance(value, list) else value
