@@ -96,6 +96,13 @@ class TestTheScriptByCertificate:
         assert script.said("error") == []
         assert tenant.trace("--to", "folder@fabrikam.com", until=bool)
 
+    def test_by_the_command(self, tenant: House, pfx: Path, tmp_path: Path):
+        (tmp_path / "test-tls.ps1").write_text(seed(tenant, "command"), "utf-8")
+        ran = tenant.run("run", str(tmp_path / "test-tls.ps1"), "--allow-file", str(pfx))
+        assert ran.stdout == "0\n"
+        (record,) = [one for one in tenant.read("audit") if one["object"].startswith("command@contoso.com")]
+        assert (record["act"], record["face"]) == ("Send-MailMessage", "powershell")
+
     def test_a_wrong_password(self, tenant: House, scripts: MakeScript, pfx: Path):
         script = scripts(tenant, allowed=(pfx,))
         script.run(seed(tenant, "password", "wrong"))
