@@ -1,4 +1,4 @@
-"""The application: all resources of `/api/v1`, and `/healthz`."""
+"""The application: all resources of `/api/v1`, Exchange Online's wire, and `/healthz`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posthouse import __version__
 from posthouse.admin import Authentication
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
-from posthouse.web import problems
+from posthouse.web import invoke, problems
 from posthouse.web.access import Desk, desk_of
 from posthouse.web.api import items, mail, organization, people, session, tools
 from posthouse.web.guard import Guard
@@ -65,6 +65,7 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
     routers = (*items.ROUTERS, *(module.router for module in (organization, mail, people, session, tools)))
     for router in routers:
         app.include_router(router, prefix=API)
+    app.include_router(invoke.router)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     return app
 
@@ -98,11 +99,14 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     )
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components.update(definitions["$defs"])
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    responses = {status: {"description": text, "content": content} for status, text in _PROBLEMS.items()}
     for path in schema["paths"].values():
         for operation in path.values():
-            operation["responses"].update(responses)
+            responses = operation["responses"]
+            responses.pop("422", None)  # FastAPI's own shape, which is never answered
+            for status, text in _PROBLEMS.items():
+                responses.setdefault(status, {"description": text}).setdefault("content", {})[problems.MEDIA_TYPE] = {
+                    "schema": {"$ref": "#/components/schemas/Problem"}
+                }
     components.pop("HTTPValidationError", None)
     components.pop("ValidationError", None)
     return schema
