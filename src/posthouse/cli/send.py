@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -39,27 +38,10 @@ def _variable(*names: str, text: str) -> Any:
     return typer.Option(*names, metavar="VARIABLE", help=text)
 
 
-class Tls(enum.StrEnum):
-    NONE = "none"
-    STARTTLS = "starttls"
-    IMPLICIT = "implicit"
-
-
-class Profile(enum.StrEnum):
-    MODERN = "modern"
-    INTERMEDIATE = "intermediate"
-    LEGACY = "legacy"
-
-
-class Return(enum.StrEnum):
-    FULL = "full"
-    HDRS = "hdrs"
-
-
-class Auth(enum.StrEnum):
-    LOGIN = "login"
-    PLAIN = "plain"
-    XOAUTH2 = "xoauth2"
+Tls = Literal["none", "starttls", "implicit"]
+Profile = Literal["modern", "intermediate", "legacy"]
+Return = Literal["full", "hdrs"]
+Auth = Literal["login", "plain", "xoauth2"]
 
 
 def send(
@@ -80,7 +62,7 @@ def send(
         Path | None, _file(text="A whole message to send as it is; - is standard input.", exists=False)
     ] = None,
     tls: Annotated[Tls | None, typer.Option(help="Else starttls with a certificate or a user, none without.")] = None,
-    tls_profile: Annotated[Profile, typer.Option(help="legacy is TLS 1.0.")] = Profile.INTERMEDIATE,
+    tls_profile: Annotated[Profile, typer.Option(help="legacy is TLS 1.0.")] = "intermediate",
     pfx: Annotated[Path | None, _file(text="A client certificate.")] = None,
     certificate: Annotated[Path | None, _file("--certificate", "--cert", text="The same as a PEM chain.")] = None,
     key: Annotated[Path | None, _file(text="Its key.")] = None,
@@ -118,7 +100,7 @@ def send(
         raise typer.BadParameter("--body and --body-file are two ways to say the same; give one of them")
     password = SecretSource("certificate's password", certificate_password_env, certificate_password_file)
     identity = _identity(pfx, certificate, key, password)
-    secret = SecretSource("access token" if auth is Auth.XOAUTH2 else "password", password_env, password_file)
+    secret = SecretSource("access token" if auth == "xoauth2" else "password", password_env, password_file)
     text = _text(body_file) if body_file else body
     try:
         options = SendOptions(
@@ -133,14 +115,14 @@ def send(
             html=_text(html_file) if html_file else "",
             attachments=tuple(Attachment(file.name, file.read_bytes()) for file in attach or ()),
             raw=_bytes(raw) if raw else None,
-            tls=(tls or (Tls.STARTTLS if identity or user else Tls.NONE)).value,
-            tls_profile=tls_profile.value,
+            tls=tls or ("starttls" if identity or user else "none"),
+            tls_profile=tls_profile,
             identity=identity,
             user=user,
             password=_password(user, secret),
-            mechanism=auth.name if auth else "",
+            mechanism=auth.upper() if auth else "",
             notify=_notify(notify),
-            ret=Ret[ret.name] if ret else None,
+            ret=Ret[ret.upper()] if ret else None,
             envid=envid or None,
             source=source,
             helo=helo,
