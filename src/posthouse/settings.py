@@ -27,6 +27,8 @@ ENV_PREFIX = "POSTHOUSE_"
 
 _SIZE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 _DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LARGEST = 1 << 50
+_LONGEST = 36500.0 * 86400
 _PROBLEMS = {
     "model_type": "it should be a section of keys",
     "tuple_type": "it should be a list",
@@ -53,7 +55,10 @@ def parse_size(text: str) -> int:
     match = _QUANTITY.fullmatch(text.strip())
     if not match or (unit := match[2].upper()) not in _SIZE_UNITS:
         raise ValueError('it should be a size like "150 MiB", "64 KB" or 1048576')
-    return int(float(match[1]) * _SIZE_UNITS[unit])
+    size = int(float(match[1]) * _SIZE_UNITS[unit])
+    if size > _LARGEST:
+        raise ValueError("it should be at most 1 PiB (1048576 GiB)")
+    return size
 
 
 def parse_duration(text: str) -> float:
@@ -61,7 +66,10 @@ def parse_duration(text: str) -> float:
     match = _QUANTITY.fullmatch(text.strip())
     if not match or match[2] not in _DURATION_UNITS:
         raise ValueError('it should be a duration like "30s", "5m", "4h" or "2d"')
-    return float(match[1]) * _DURATION_UNITS[match[2]]
+    seconds = float(match[1]) * _DURATION_UNITS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError("it should be at most 36500d")
+    return seconds
 
 
 def without_password(store: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from posthouse.admin import Role
@@ -163,10 +161,3 @@ def test_roles_that_somebody_changes_meanwhile_are_not_lost(open_shell: OpenShel
     shown = shell.run("Add-RoleGroupMember 'Organization Management' -Member bob -Confirm")
     assert 'the roles of "bob" were changed meanwhile; look at them, and try again' in shown
     assert shell.lines("(Get-RoleGroup | ? Members -contains bob).Name") == [Role.VIEW_ONLY, Role.MAIL_FLOW_OPERATOR]
-
-
-def test_an_expiration_beyond_all_time_spans_can_be_looked_at(shell: Shell, tmp_path: Path) -> None:
-    file = tmp_path / "organization.toml"
-    file.write_text('[delivery]\ngive_up_after = "999999999999d"\n', "utf-8")
-    shell.administration.apply(file)
-    assert shell.lines("(Get-TransportConfig).MessageExpiration -gt (New-TimeSpan -Days 999999)") == ["True"]

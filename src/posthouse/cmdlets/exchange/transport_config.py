@@ -45,17 +45,12 @@ def get(context: Context, _bound: Bound) -> Iterator[Value]:
         "MaxReceiveSize": shown,
         "MaxRecipientEnvelopeLimit": (settings.limits.recipients if recipients is None else recipients) or "Unlimited",
         "MaxSendSize": shown,
-        "MessageExpiration": _span(settings.delivery.give_up_after if expiration is None else expiration),
+        "MessageExpiration": timedelta(seconds=settings.delivery.give_up_after if expiration is None else expiration),
         "PostmasterAddress": found.postmaster_address,
         "Name": _NAME,
         "Identity": _NAME,
     }
     yield PSObject.of(TYPE, properties, _NAME)
-
-
-def _span(seconds: float) -> timedelta:
-    """The longest there is, for a file may say `99999999999d`."""
-    return timedelta(seconds=min(seconds, timedelta.max.total_seconds() // 2))
 
 
 def set_(context: Context, bound: Bound) -> Iterator[Value]:

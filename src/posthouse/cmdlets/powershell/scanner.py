@@ -30,7 +30,6 @@ from posthouse.cmdlets.powershell.tokens import (
     MISSING,
     NAME,
     NOT_ASCII,
-    NOT_NAME,
     NUMBER,
     OPERATOR,
     PARAMETER,
@@ -250,7 +249,7 @@ class _Scanner(Structure):
 
     def _argument(self) -> None:
         if parameter := PARAMETER.match(self.text, self.at):
-            self.put("-" + NOT_NAME.sub("x", parameter[0][1:]))
+            self.put("-" + "x" * (len(parameter[0]) - 1))
             if self.text.startswith(":", self.at):
                 self.put(":")
         elif REDIRECTION.match(self.text, self.at):
