@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -147,6 +148,7 @@ def test_a_header_has_a_limit(office: Office) -> None:
 def test_health_says_little_to_everybody(office: Office) -> None:
     answer = httpx.get(f"{office.url}/healthz", trust_env=False)
     assert (answer.json(), "server" in answer.headers) == ({"status": "ok"}, False)
+    assert parsedate_to_datetime(answer.headers["date"]).tzinfo is not None
 
 
 def test_no_answer_is_kept_or_framed(office: Office) -> None:

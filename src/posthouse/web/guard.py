@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from contextlib import nullcontext
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,6 +19,8 @@ from posthouse.web.problems import Refusal, problem
 
 BODY_LIMIT = 1 << 20
 _LIMITS = {"/api/v1/headers": 8 << 20, "/api/v1/explain": 8 << 20, "/api/v1/send": 16 << 20}
+_LARGE_AT_ONCE = 4
+"""Requests that may be larger than others, and are held in memory before anybody has signed in."""
 _BODY_SECONDS = 30.0
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -32,21 +36,23 @@ class Guard:
     def __init__(self, app: ASGIApp, hostname: str) -> None:
         self._app = app
         self._names = {"localhost", hostname.lower()}
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, send = Headers(scope=scope), _with_headers(send)
         limit = _LIMITS.get(scope["path"], BODY_LIMIT)
-        try:
-            self._check_host(headers.get("host", ""))
-            body = await _body(headers.get("content-length", ""), receive, limit)
-        except Refusal as refusal:
-            answer = problem(refusal.status, refusal.detail, headers={"Connection": "close"})
-            await answer(scope, receive, send)
-            return
-        await self._app(scope, _replay(body, receive), _with_headers(send))
+        async with self._large if limit > BODY_LIMIT else nullcontext():
+            try:
+                self._check_host(headers.get("host", ""))
+                body = await _body(headers.get("content-length", ""), receive, limit)
+            except Refusal as refusal:
+                answer = problem(refusal.status, refusal.detail, headers={"Connection": "close"})
+                await answer(scope, receive, send)
+                return
+            await self._app(scope, _replay(body, receive), send)
 
     def _check_host(self, host: str) -> None:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
@@ -92,7 +98,7 @@ def _with_headers(send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in {**_HEADERS, "Date": formatdate(usegmt=True)}.items():
                 headers.setdefault(name, value)
         await send(message)
 

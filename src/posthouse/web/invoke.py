@@ -25,7 +25,7 @@ from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.exchange import EXCHANGE
 from posthouse.cmdlets.files import AllowedFiles
 from posthouse.cmdlets.interface import Bound, Cmdlet, Services, Stream
-from posthouse.cmdlets.limits import Budget
+from posthouse.cmdlets.limits import Budget, LimitReached
 from posthouse.cmdlets.mail.message import MESSAGES
 from posthouse.cmdlets.mail.message_trace import MESSAGE_TRACE
 from posthouse.cmdlets.mail.message_trace_detail import MESSAGE_TRACE_DETAIL
@@ -107,6 +107,8 @@ def invoke(
         call.errors.append(error)
     except Forbidden as error:
         call.errors.append(PSError(str(error), error_id="CmdletAccessDeniedException"))
+    except LimitReached as error:
+        call.errors.append(PSError(str(error), error_id="LimitReached"))
     if call.errors:
         return _refusal(call.errors, call.warnings)
     context = f"{request.base_url}adminapi/beta/{tenant}/$metadata#Collection(Exchange.GenericHashTable)"

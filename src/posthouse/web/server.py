@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import FrameType
@@ -51,18 +52,18 @@ def serve(settings: Settings, config: Path | None, *, attached: bool) -> int:
                 timeout_keep_alive=_IDLE_SECONDS,
                 timeout_graceful_shutdown=_END_SECONDS,
                 h11_max_incomplete_event_size=_HEADER_BYTES,
-            )
+            ),
+            lambda: _announce(settings, store),
         )
         if attached:
             threading.Thread(target=_end_with_input, args=(server,), daemon=True).start()
-        _offer_setup(settings, store)
-        log.info("admin address", url=f"http://{settings.admin.address}/")
         server.run()
     return 0 if server.started else 1
 
 
-def _offer_setup(settings: Settings, store: Store) -> None:
-    """While there is no administrator. On standard error but not in the log: it is a secret for a day."""
+def _announce(settings: Settings, store: Store) -> None:
+    """With the set-up link while there is no administrator; that isn't in the log, being a secret for a day."""
+    log.info("admin address", url=f"http://{settings.admin.address}/")
     admin = Administration(store, actor=local_actor(Face.WEB))
     if not admin.administrators.list():
         link = admin.administrators.setup_link(f"http://{settings.admin.address}")
@@ -79,13 +80,16 @@ def _end_with_input(server: _Server) -> None:
 class _Server(uvicorn.Server):
     """Sleeps while nobody asks, where uvicorn's own wakes up ten times a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        """`announce` is called, in a thread, once it listens."""
         super().__init__(config)
+        self._announce = announce
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
 
     async def main_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._announce)
         if not self.should_exit:
             await self._end.wait()
 
