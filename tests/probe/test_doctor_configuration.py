@@ -99,10 +99,10 @@ def test_what_is_kept_but_changes_nothing(clinic: Clinic) -> None:
 
 
 def test_a_disk_that_is_full(clinic: Clinic) -> None:
-    clinic.limits["min_free"] = "4000000 GiB"
+    clinic.limits["min_free"] = "1000000 GiB"
     (problem,) = problems(clinic)
     assert problem.startswith("failed disk: ")
-    assert problem.endswith("min_free is 4096000000 MiB: all mail is refused with 452")
+    assert problem.endswith("min_free is 1024000000 MiB: all mail is refused with 452")
 
 
 def test_a_port_that_another_program_uses(clinic: Clinic) -> None:
