@@ -1,7 +1,8 @@
 """The writer thread: takes whatever waits, writes it in one transaction, and tells each waiter. Group commit.
 
-While one commit is on its way the next batch gathers, so the batch grows with the load and no timer is needed. A batch
-costs one wake-up of this thread at most, and one of the event loop.
+While one commit is on its way the next batch gathers, so the batch grows with the load and a message waits for no timer;
+only settlements, which nobody waits for, do, for a message to share their commit with. A batch costs one wake-up of this
+thread at most, and one of the event loop.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from posthouse.spool.store import PATIENCE, Store, WriteSession
 _RETRY_PAUSE = 1.0
 """Seconds until settlements that the store did not take are tried again, if nothing else comes before."""
 
+_SETTLE_PAUSE = 0.01
+"""Seconds that settlements wait for a message whose commit they can share: nobody waits for them."""
+
 Told = tuple[Work, BaseException | None]
 
 
@@ -40,7 +44,8 @@ class Writer:
         self._gathering = threading.Lock()
         self._told: deque[Told] = deque()
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._asleep = False
+        self._idle = False
+        self._dozing = False
         self._failing = False
         self._close_by: float | None = None
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
@@ -53,10 +58,12 @@ class Writer:
         work.submitted = time.monotonic()
         if isinstance(work, Settle):
             self._settling.append(work)
+            wakes = self._idle
         else:
             self._waiting.append(work)
-        if self._asleep:  # the thread looks once more after it has set this, so that no work is overlooked
-            self._asleep = False
+            wakes = self._idle or self._dozing
+        if wakes:  # the thread looks once more after it has set one of them, so that no work is overlooked
+            self._idle = self._dozing = False
             self._wake.put(None)
 
     def refuse_overdue(self) -> None:
@@ -92,12 +99,16 @@ class Writer:
         return not (self._waiting or self._settling) or time.monotonic() >= self._close_by
 
     def _await_work(self) -> None:
-        self._asleep = True
-        urgent = self._waiting or (self._settling and not self._failing) or self._is_over()
-        if not urgent:
+        """Until there is a message or an act, or settlements have waited for one long enough."""
+        self._idle = True
+        if not (self._waiting or self._settling or self._is_over()):
+            self._wake.get()
+        self._idle = False
+        self._dozing = True
+        if not (self._waiting or self._is_over()):
             with suppress(queue.Empty):
-                self._wake.get(timeout=_RETRY_PAUSE if self._settling else None)
-        self._asleep = False
+                self._wake.get(timeout=_RETRY_PAUSE if self._failing else _SETTLE_PAUSE)
+        self._dozing = False
 
     def _serve(self) -> None:
         """One batch, gathered only when this process's turn has come, so that it is as large as can be."""
