@@ -1,7 +1,7 @@
 """The writer thread: takes whatever waits, writes it in one transaction, and tells each waiter. Group commit.
 
-While one commit is on its way the next batch gathers, so the batch grows with the load and a message waits for no timer;
-only settlements, which nobody waits for, do, for a message to share their commit with. A batch costs one wake-up of this
+While one commit is on its way the next batch gathers, so the batch grows with the load. No message waits for a timer;
+settlements do, since nobody waits for them: for a message to share their commit with. A batch costs one wake-up of this
 thread at most, and one of the event loop.
 """
 
