@@ -107,7 +107,7 @@ def test_the_first_start_prints_a_link_that_makes_the_first_administrator_once(h
     house.start()
     url = f"http://{house.address}:{PORT}"
     wait_for(lambda: answers(url), what="the admin address")
-    (link,) = re.findall(r"^posthouse: there is no administrator yet; .* at (\S+)$", house.log.read_text("utf-8"), re.M)
+    (link,) = re.findall(r"^posthouse: there is no administrator yet; .*: (\S+)$", house.log.read_text("utf-8"), re.M)
     assert link.startswith(f"{url}/setup?secret=")
     secret = parse_qs(urlsplit(link).query)["secret"][0]
     body = {"secret": secret, "name": "Alice", "password": PASSWORD}

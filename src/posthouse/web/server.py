@@ -67,7 +67,10 @@ def _announce(settings: Settings, store: Store) -> None:
     admin = Administration(store, actor=local_actor(Face.WEB))
     if not admin.administrators.list():
         link = admin.administrators.setup_link(f"http://{settings.admin.address}")
-        sys.stderr.write(f"posthouse: there is no administrator yet; make the first one, within a day, at {link}\n")
+        sys.stderr.write(
+            "posthouse: there is no administrator yet; make the first one with posthouse admin new, or by POST "
+            f"/api/v1/setup with the secret in this link, good for a day: {link}\n"
+        )
 
 
 def _end_with_input(server: _Server) -> None:
