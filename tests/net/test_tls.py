@@ -6,53 +6,32 @@ import gc
 import ssl
 import tracemalloc
 import weakref
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from OpenSSL import SSL
 
-from net.tls_peers import PythonTls, identity_of, issue, leaf_of, load_into, pem_of, shake_hands
+from net.tls_clients import CLIENTS
+from net.tls_peers import VERSIONS, PythonTls, carry, client_of, identity_of, pem_of, shake_hands
 from posthouse.net.certificates import CertificateError, Identity, self_signed
-from posthouse.net.tls import ClientContext, Profile, ServerContext, TlsError, TlsSession
+from posthouse.net.tls import ClientContext, ServerContext, TlsError, TlsSession
 from posthouse.net.verification import Verifier
-from posthouse.organization.certificate import CertificateVerdict, ValidationStatus
-from posthouse.organization.connectors import TlsSettings
+from posthouse.organization.certificate import CertificateVerdict
 
 HOST = "relay.contoso.test"
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def server_context(server_identity: Identity, verifier: Verifier) -> ServerContext:
-    return ServerContext(server_identity, "intermediate", verifier)
-
-
-@pytest.fixture
-def client_context(verifier: Verifier) -> ClientContext:
-    return ClientContext(None, "intermediate", verifier)
-
-
-@pytest.fixture
-def python_client(authority: trustme.CA) -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=pem_of(authority))
-
-
-@pytest.fixture
-def pair(server_context: ServerContext, client_context: ClientContext) -> tuple[TlsSession, TlsSession]:
-    client, server = TlsSession(client_context, HOST), TlsSession(server_context)
-    shake_hands(client, server)
-    return client, server
+FUZZED_SERVER = ServerContext(self_signed(HOST), "legacy", Verifier())
+FUZZED_CLIENT = ClientContext(self_signed(HOST), "legacy", Verifier())
 
 
 def verdict_on(server_context: ServerContext, identity: Identity | None) -> CertificateVerdict:
@@ -61,11 +40,6 @@ def verdict_on(server_context: ServerContext, identity: Identity | None) -> Cert
     shake_hands(TlsSession(ClientContext(identity, "intermediate", server_context.verifier), HOST), server)
     assert server.peer_verdict
     return server.peer_verdict
-
-
-def carry(source: TlsSession, target: TlsSession, plaintext: bytes) -> bytes:
-    source.send(plaintext)
-    return target.receive(source.data_to_send())
 
 
 # A session's life
@@ -268,104 +242,7 @@ def test_an_idle_session_keeps_no_content(pair: tuple[TlsSession, TlsSession]) -
         tracemalloc.stop()
 
 
-# Profiles
-
-FUZZED_SERVER = ServerContext(self_signed(HOST), "legacy", Verifier())
-FUZZED_CLIENT = ClientContext(self_signed(HOST), "legacy", Verifier())
-VERSIONS = {
-    "TLSv1": SSL.TLS1_VERSION,
-    "TLSv1.1": SSL.TLS1_1_VERSION,
-    "TLSv1.2": SSL.TLS1_2_VERSION,
-    "TLSv1.3": SSL.TLS1_3_VERSION,
-}
-
-
-def client_of(version: str, verifier: Verifier) -> TlsSession:
-    """A client that knows no more than this version."""
-    context = ClientContext(None, "legacy", verifier)
-    context.openssl.set_max_proto_version(VERSIONS[version])
-    return TlsSession(context, HOST)
-
-
-@pytest.mark.parametrize(
-    ("profile", "version"),
-    [
-        ("modern", "TLSv1.3"),
-        ("intermediate", "TLSv1.2"),
-        ("intermediate", "TLSv1.3"),
-        ("legacy", "TLSv1"),
-        ("legacy", "TLSv1.1"),
-        ("legacy", "TLSv1.2"),
-        ("legacy", "TLSv1.3"),
-    ],
-)
-@pytest.mark.parametrize("rsa_key", [False, True])
-def test_a_profile_speaks_its_versions(verifier: Verifier, profile: Profile, version: str, rsa_key: bool) -> None:
-    client = client_of(version, verifier)
-    server = TlsSession(ServerContext(self_signed(HOST, rsa_key=rsa_key), profile, verifier))
-    shake_hands(client, server)
-    assert server.description.startswith(f"{version} with cipher ")
-    assert carry(client, server, b"EHLO printer\r\n") == b"EHLO printer\r\n"
-
-
-@pytest.mark.parametrize(
-    ("profile", "version"), [("modern", "TLSv1.2"), ("intermediate", "TLSv1.1"), ("intermediate", "TLSv1")]
-)
-def test_a_profile_refuses_older_versions(
-    server_identity: Identity, verifier: Verifier, profile: Profile, version: str
-) -> None:
-    client, server = client_of(version, verifier), TlsSession(ServerContext(server_identity, profile, verifier))
-    client.start()
-    with pytest.raises(TlsError, match="only TLS versions that the tls_profile here forbids"):
-        server.receive(client.data_to_send())
-    with pytest.raises(TlsError, match="the other side wants another TLS version"):
-        client.receive(server.data_to_send())
-
-
-def test_an_old_printer_without_elliptic_curves(verifier: Verifier) -> None:
-    context = ClientContext(None, "legacy", verifier)
-    context.openssl.set_max_proto_version(SSL.TLS1_VERSION)
-    context.openssl.set_cipher_list(b"AES128-SHA:@SECLEVEL=0")
-    server = TlsSession(ServerContext(self_signed(HOST, rsa_key=True), "legacy", verifier))
-    shake_hands(TlsSession(context, HOST), server)
-    assert server.description == "TLSv1 with cipher AES128-SHA (128/128 bits)"
-
-
 # A client's certificate: requested, never demanded, and a bad one breaks nothing
-
-Issuer = Callable[[trustme.CA, trustme.CA], Identity | None]
-CLIENTS: dict[str, tuple[Issuer, ValidationStatus]] = {
-    "none": (lambda own, other: None, ValidationStatus.EMPTY_CERTIFICATE),
-    "valid": (lambda own, other: identity_of(own.issue_cert("a.test")), ValidationStatus.VALID),
-    "wildcard": (lambda own, other: identity_of(own.issue_cert("*.contoso.test")), ValidationStatus.VALID),
-    "intermediate": (
-        lambda own, other: identity_of(own.create_child_ca().create_child_ca().issue_cert("a.test")),
-        ValidationStatus.VALID,
-    ),
-    "missing intermediate": (
-        lambda own, other: leaf_of(own.create_child_ca().issue_cert("a.test")),
-        ValidationStatus.UNKNOWN_ISSUER,
-    ),
-    "unknown issuer": (lambda own, other: identity_of(other.issue_cert("a.test")), ValidationStatus.UNKNOWN_ISSUER),
-    "self-signed": (lambda own, other: self_signed("a.test"), ValidationStatus.SELF_SIGNED),
-    "serverAuth only": (
-        lambda own, other: issue(own, names=["a.test"], usages=[ExtendedKeyUsageOID.SERVER_AUTH]),
-        ValidationStatus.VALID,
-    ),
-    "other usage": (
-        lambda own, other: issue(own, names=["a.test"], usages=[ExtendedKeyUsageOID.EMAIL_PROTECTION]),
-        ValidationStatus.INVALID_USAGE,
-    ),
-    "expired": (
-        lambda own, other: identity_of(own.issue_cert("a.test", not_before=NOW - 2 * DAY, not_after=NOW - DAY)),
-        ValidationStatus.EXPIRED,
-    ),
-    "not yet valid": (
-        lambda own, other: identity_of(own.issue_cert("a.test", not_before=NOW + DAY, not_after=NOW + 2 * DAY)),
-        ValidationStatus.NOT_YET_VALID,
-    ),
-    "unreadable": (lambda own, other: issue(own, san=b"\x04\x03abc"), ValidationStatus.INVALID),
-}
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1.2", "TLSv1.3"])
@@ -440,98 +317,6 @@ def test_a_weak_key_is_refused_before_any_session(verifier: Verifier) -> None:
     ServerContext(weak, "legacy", verifier)
 
 
-# How far a server's certificate must be right
-
-
-def call(server: Identity, verifier: Verifier, settings: TlsSettings, host: str = HOST, domain: str = "") -> TlsSession:
-    client = TlsSession(ClientContext(None, "intermediate", verifier, settings, domain), host)
-    shake_hands(client, TlsSession(ServerContext(server, "intermediate", verifier)))
-    return client
-
-
-def test_without_validation_any_certificate_will_do(verifier: Verifier) -> None:
-    for settings in (TlsSettings.OPPORTUNISTIC, TlsSettings.ENCRYPTION_ONLY):
-        client = call(self_signed("other.test"), verifier, settings)
-        assert client.peer_verdict
-        assert client.peer_verdict.status is ValidationStatus.SELF_SIGNED
-
-
-@pytest.mark.parametrize("settings", [TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION])
-def test_with_validation_the_chain_must_be_right(
-    verifier: Verifier, authority: trustme.CA, stranger: trustme.CA, settings: TlsSettings
-) -> None:
-    call(identity_of(authority.create_child_ca().issue_cert(HOST)), verifier, settings)
-    for server, reason in [
-        (self_signed(HOST), f"'CN={HOST}' of {HOST} is SelfSigned: it is self-signed"),
-        (leaf_of(authority.create_child_ca().issue_cert(HOST)), "is UnknownIssuer: .* intermediate is missing"),
-        (identity_of(stranger.issue_cert(HOST)), "is UnknownIssuer: its issuer is unknown"),
-        (issue(authority, names=[HOST], usages=[ExtendedKeyUsageOID.CLIENT_AUTH]), "is InvalidUsage"),
-    ]:
-        with pytest.raises(TlsError, match=reason):
-            call(server, verifier, settings)
-
-
-def test_a_refused_server_is_sent_nothing(verifier: Verifier) -> None:
-    client = TlsSession(ClientContext(None, "intermediate", verifier, TlsSettings.CERTIFICATE_VALIDATION), HOST)
-    server = TlsSession(ServerContext(self_signed(HOST), "intermediate", verifier))
-    client.start()
-    server.receive(client.data_to_send())
-    with pytest.raises(TlsError):
-        client.receive(server.data_to_send())
-    with pytest.raises(TlsError, match="SelfSigned"):
-        client.send(b"MAIL FROM:<a@contoso.test>\r\n")
-    assert client.peer_verdict
-    assert client.peer_verdict.status is ValidationStatus.SELF_SIGNED
-
-
-@pytest.mark.parametrize(
-    ("names", "host", "domain", "fits"),
-    [
-        (["relay.contoso.test"], "relay.contoso.test", "", True),
-        (["relay.contoso.test"], "Relay.Contoso.test.", "", True),
-        (["*.contoso.test"], "relay.contoso.test", "", True),
-        (["*.contoso.test"], "a.relay.contoso.test", "", False),
-        (["*.contoso.test"], "contoso.test", "", False),
-        (["other.test"], "relay.contoso.test", "", False),
-        (["mail.outlook.test"], "contoso-test.mail.outlook.test", "mail.outlook.test", True),
-        (["*.mail.outlook.test"], "contoso-test.mail.outlook.test", "mail.outlook.test", False),
-        (["*.mail.outlook.test"], "10.0.0.1", "*.mail.outlook.test", True),
-        (["mx.mail.outlook.test"], "10.0.0.1", "*.mail.outlook.test", True),
-        (["relay.contoso.test"], "relay.contoso.test", "mail.outlook.test", False),
-    ],
-)
-def test_domain_validation_looks_at_the_name(
-    verifier: Verifier, authority: trustme.CA, names: list[str], host: str, domain: str, fits: bool
-) -> None:
-    identity = identity_of(authority.issue_cert(*names))
-    if fits:
-        call(identity, verifier, TlsSettings.DOMAIN_VALIDATION, host, domain)
-    else:
-        with pytest.raises(TlsError, match=r"is for .+, not for .+; see TlsDomain"):
-            call(identity, verifier, TlsSettings.DOMAIN_VALIDATION, host, domain)
-    call(identity, verifier, TlsSettings.CERTIFICATE_VALIDATION, host, domain)
-
-
-@pytest.mark.parametrize(
-    ("host", "named"),
-    [
-        ("relay.contoso.test", "relay.contoso.test"),
-        ("Bücher.test", "xn--bcher-kva.test"),
-        ("192.0.2.1", None),
-        ("::1", None),
-    ],
-)
-def test_a_server_hears_the_name_that_is_called_but_no_address(
-    authority: trustme.CA, client_context: ClientContext, host: str, named: str | None
-) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST).configure_cert(context)
-    heard: list[str | None] = []
-    context.sni_callback = lambda _, name, __: heard.append(name)
-    shake_hands(TlsSession(client_context, host), PythonTls(context))
-    assert heard == [named]
-
-
 # Python's ssl as the other side
 
 
@@ -563,74 +348,3 @@ def test_pythons_server(client_context: ClientContext, authority: trustme.CA, ve
     assert client.peer_verdict.is_valid
     client.send(b"EHLO relay\r\n")
     assert server.receive(client.data_to_send()) == b"EHLO relay\r\n"
-
-
-# Resumption
-
-
-def resume(client: PythonTls, context: ssl.SSLContext, server_context: ServerContext) -> tuple[PythonTls, TlsSession]:
-    again, server = PythonTls(context, HOST, client.tls.session), TlsSession(server_context)
-    shake_hands(again, server)
-    return again, server
-
-
-@pytest.fixture(params=[ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLSv1.2", "TLSv1.3"])
-def resuming_client(request: pytest.FixtureRequest, python_client: ssl.SSLContext) -> ssl.SSLContext:
-    python_client.maximum_version = request.param
-    return python_client
-
-
-def test_a_session_without_certificate_is_resumed(
-    server_context: ServerContext, resuming_client: ssl.SSLContext
-) -> None:
-    first = PythonTls(resuming_client, HOST)
-    shake_hands(first, TlsSession(server_context))
-    again, server = resume(first, resuming_client, server_context)
-    assert again.tls.session_reused
-    assert server.peer_verdict == CertificateVerdict(ValidationStatus.EMPTY_CERTIFICATE)
-
-
-@pytest.mark.parametrize("case", ["valid", "intermediate", "missing intermediate", "unknown issuer", "self-signed"])
-def test_a_resumed_session_keeps_its_verdict(
-    server_context: ServerContext,
-    resuming_client: ssl.SSLContext,
-    authority: trustme.CA,
-    stranger: trustme.CA,
-    case: str,
-    tmp_path: Path,
-) -> None:
-    make, status = CLIENTS[case]
-    identity = make(authority, stranger)
-    assert identity
-    load_into(resuming_client, identity, tmp_path)
-    first, server = PythonTls(resuming_client, HOST), TlsSession(server_context)
-    shake_hands(first, server)
-    again, resumed = resume(first, resuming_client, server_context)
-    assert again.tls.session_reused
-    assert resumed.peer_verdict == server.peer_verdict
-    assert resumed.peer_verdict
-    assert resumed.peer_verdict.status is status
-
-
-def test_a_session_is_not_resumed_after_the_roots_changed(
-    server_identity: Identity, verifier: Verifier, resuming_client: ssl.SSLContext, authority: trustme.CA
-) -> None:
-    """New roots come with a new context, which cannot read the old one's tickets."""
-    authority.issue_cert("a.test").configure_cert(resuming_client)
-    first = PythonTls(resuming_client, HOST)
-    shake_hands(first, TlsSession(ServerContext(server_identity, "intermediate", verifier)))
-    again, server = resume(first, resuming_client, ServerContext(server_identity, "intermediate", Verifier()))
-    assert not again.tls.session_reused
-    assert server.peer_verdict
-    assert server.peer_verdict.status is ValidationStatus.UNKNOWN_ISSUER
-
-
-def test_a_resumed_session_whose_verdict_was_lost_goes_no_further(
-    server_context: ServerContext, resuming_client: ssl.SSLContext, intermediate: trustme.CA
-) -> None:
-    intermediate.issue_cert("a.test").configure_cert(resuming_client)
-    first = PythonTls(resuming_client, HOST)
-    shake_hands(first, TlsSession(server_context))
-    server_context.verifier._known.clear()
-    with pytest.raises(TlsError, match="connect anew"):
-        resume(first, resuming_client, server_context)

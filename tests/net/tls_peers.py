@@ -13,8 +13,18 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
+from OpenSSL import SSL
 
 from posthouse.net.certificates import Identity, load_pem
+from posthouse.net.tls import ClientContext, TlsSession
+from posthouse.net.verification import Verifier
+
+VERSIONS = {
+    "TLSv1": SSL.TLS1_VERSION,
+    "TLSv1.1": SSL.TLS1_1_VERSION,
+    "TLSv1.2": SSL.TLS1_2_VERSION,
+    "TLSv1.3": SSL.TLS1_3_VERSION,
+}
 
 
 class Peer(Protocol):
@@ -122,3 +132,16 @@ def load_into(context: ssl.SSLContext, identity: Identity, folder: Path) -> None
     links = [link.public_bytes(Encoding.PEM) for link in (identity.certificate, *identity.chain)]
     file.write_bytes(identity.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + b"".join(links))
     context.load_cert_chain(file)
+
+
+def client_of(version: str, verifier: Verifier) -> TlsSession:
+    """A client that knows no more than this version."""
+    context = ClientContext(None, "legacy", verifier)
+    context.openssl.set_max_proto_version(VERSIONS[version])
+    return TlsSession(context, "relay.contoso.test")
+
+
+def carry(source: TlsSession, target: TlsSession, plaintext: bytes) -> bytes:
+    """What arrives."""
+    source.send(plaintext)
+    return target.receive(source.data_to_send())

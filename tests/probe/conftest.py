@@ -1,9 +1,10 @@
-"""A small SMTP server on a real socket: the server engine, which takes what it is told to take."""
+"""A small SMTP server on a real socket, the engine that takes what it is told to take; and what doctor looks at."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from posthouse.smtp.events import (
     StartTls,
 )
 from posthouse.smtp.server import ServerEngine, ServerLimits
+from support.clinic import Clinic, open_clinic
 
 BOB = "bob@example.net"
 
@@ -191,3 +193,10 @@ def _scripted(*answers: Answer, **options: Any) -> tuple[SendResult, list[bytes]
 def scripted() -> Callable[..., tuple[SendResult, list[bytes]]]:
     """What comes of a server that gives these answers, one for each line it hears, and then hangs up; and the lines."""
     return _scripted
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Iterator[Clinic]:
+    """A relay in good health before its tenant."""
+    with open_clinic(tmp_path) as opened:
+        yield opened

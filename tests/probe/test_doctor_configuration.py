@@ -14,15 +14,9 @@ import pytest
 from posthouse.net.certificates import load_files, self_signed
 from posthouse.probe.doctor import Area, Options, Status, Step, examine
 from standins.entra import Entra
-from support.clinic import DOMAIN, Clinic, open_clinic
+from support.clinic import DOMAIN, Clinic
 
 SECRET = "s3cret~value"
-
-
-@pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Clinic]:
-    with open_clinic(tmp_path) as opened:
-        yield opened
 
 
 def problems(clinic: Clinic) -> list[str]:
