@@ -52,7 +52,6 @@ _SILENT: Final = frozenset({State.GREETING, State.HANDSHAKE})
 _BARE: Final = frozenset({"DATA", "RSET", "QUIT", "STARTTLS"})
 _UNCOUNTED: Final = frozenset({"RCPT", "BDAT"})  # they bring a message nearer; where they don't, they count themselves
 
-
 _Reader = DotScanner | Chunk | Exchange | None
 """What the next octets are for: the content of DATA, that of BDAT, the steps of AUTH, or commands."""
 
