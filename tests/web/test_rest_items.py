@@ -133,6 +133,13 @@ def test_a_wrong_value_is_told_with_its_field(api: httpx.Client, name: str) -> N
     problem(api.get(f"/connectors/inbound/{name}"), 404)
 
 
+def test_a_token_for_longer_than_there_is_time_is_refused(api: httpx.Client) -> None:
+    body = {"name": "long", "role": "View-Only Organization Management", "expires": "87786d"}
+    told = problem(api.post("/tokens", json=body), 422)
+    assert told["errors"][0]["field"] == "expires"
+    assert "at most 36500d" in told["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from posthouse.admin import Administration, NotFound, Role, totp
 from posthouse.admin.shown import shown_administrator, shown_record, shown_token
@@ -62,10 +62,15 @@ class ChangedAdministrator(BaseModel):
     enrolment: str | None = Field(description="For the authenticator app (otpauth:); it is not shown again.")
 
 
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
 class NewToken(Given):
     name: Name
     role: RoleName
-    expires: Annotated[str, Field(max_length=16, pattern=r"^[0-9]{1,6}[smhd]$")] = Field(
+    expires: Annotated[str, Field(max_length=16, pattern=r"^[0-9]{1,6}[smhd]$"), AfterValidator(_duration)] = Field(
         "90d", description="How long it is good for."
     )
 
