@@ -14,7 +14,16 @@ from posthouse.cmdlets.conversion import BOOLEAN, STRING
 from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
 from posthouse.cmdlets.exchange.own_types import LOGINS
-from posthouse.cmdlets.exchange.parameters import ANY_IDENTITY, IDENTITY, INTERNAL, RESULT_SIZE, limited, refused
+from posthouse.cmdlets.exchange.parameters import (
+    ANY_IDENTITY,
+    IDENTITY,
+    INTERNAL,
+    RESULT_SIZE,
+    limited,
+    never,
+    only,
+    refused,
+)
 from posthouse.cmdlets.exchange.types import CONNECTOR_SOURCE, CONNECTOR_TYPE, COUNT, MULTI
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
@@ -27,7 +36,7 @@ KIND = Kind(
     {cmdlet_spelling(field.name): field.name for field in dataclasses.fields(InboundConnector)},
     INBOUND_CONNECTOR,
 )
-_KEPT = "Kept, not acted on yet: a warning says so."
+_NO_FILTER = "Enhanced Filtering is for a spam filter, and there is none here"
 
 
 def new(context: Context, bound: Bound) -> Iterator[Value]:
@@ -60,30 +69,33 @@ _SENDER_DOMAINS = Parameter(
     name="SenderDomains", type=MULTI, help="*, contoso.com, *.contoso.com or smtp:contoso.com;1."
 )
 _FIELDS = (
-    Parameter(name="AssociatedAcceptedDomains", type=MULTI, help=_KEPT),
+    only("AssociatedAcceptedDomains", MULTI, [], "name the accepted domains in SenderDomains, which does the same"),
     Parameter(name="CloudServicesMailEnabled", type=BOOLEAN, help="Internal Exchange headers stay in the mail."),
     Parameter(name="Comment", type=STRING),
     Parameter(name="ConnectorSource", type=CONNECTOR_SOURCE),
     Parameter(name="ConnectorType", type=CONNECTOR_TYPE, help="Partner by default. Only OnPremises may relay."),
-    Parameter(name="EFSkipIPs", type=MULTI, help=_KEPT),
-    Parameter(name="EFSkipLastIP", type=BOOLEAN, help=_KEPT),
+    only("EFSkipIPs", MULTI, [], _NO_FILTER),
+    *never(_NO_FILTER, "EFSkipLastIP"),
+    only("EFUsers", MULTI, [], _NO_FILTER),
     Parameter(name="Enabled", type=BOOLEAN, help="$true by default."),
     Parameter(name="RequireTls", type=BOOLEAN, help="$false by default. Acts on both types of connector."),
     Parameter(name="RestrictDomainsToCertificate", type=BOOLEAN, help="Acts on both types of connector."),
     Parameter(name="RestrictDomainsToIPAddresses", type=BOOLEAN, help="Acts on both types of connector."),
     Parameter(name="SenderIPAddresses", type=MULTI, help="Any address or network, IPv6 too."),
     Parameter(name="TlsSenderCertificateName", type=STRING, help="mail.contoso.com or *.contoso.com."),
-    Parameter(name="TreatMessagesAsInternal", type=BOOLEAN, help=_KEPT),
-    *refused("it picks recipients for Enhanced Filtering, which spam filters need, and there is none here", "EFUsers"),
-    *refused(INTERNAL, "EFSkipMailGateway EFTestMode ScanAndDropRecipients"),
-    *refused(
-        "it names tenants of Microsoft 365; use TlsSenderCertificateName or SenderIPAddresses", "TrustedOrganizations"
+    *never("mail gets no mark of being internal; CloudServicesMailEnabled keeps one", "TreatMessagesAsInternal"),
+    only(
+        "TrustedOrganizations",
+        MULTI,
+        [],
+        "it names tenants of Microsoft 365; use TlsSenderCertificateName or SenderIPAddresses",
     ),
+    *refused(INTERNAL, "EFSkipMailGateway EFTestMode ScanAndDropRecipients"),
 )
 _OURS = (
     Parameter(name="SenderCredentials", type=LOGINS, help="Ours: logins, each @{User='scanner'; Password='…'}."),
-    Parameter(name="RateLimit", type=COUNT, help="Ours: messages a minute. " + _KEPT),
-    Parameter(name="RewriteFrom", type=STRING, help="Ours: a mail address. " + _KEPT),
+    Parameter(name="RateLimit", type=COUNT, help="Ours: messages a minute."),
+    Parameter(name="RewriteFrom", type=STRING, help="Ours: a mail address."),
 )
 INBOUND_CONNECTOR_CMDLETS = Library(
     cmdlets=(

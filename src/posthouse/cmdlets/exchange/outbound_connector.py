@@ -14,7 +14,16 @@ from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING
 from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
 from posthouse.cmdlets.exchange.own_types import THROTTLE, THUMBPRINT, TRANSPORT
-from posthouse.cmdlets.exchange.parameters import ANY_IDENTITY, IDENTITY, INTERNAL, RESULT_SIZE, limited, refused
+from posthouse.cmdlets.exchange.parameters import (
+    ANY_IDENTITY,
+    IDENTITY,
+    INTERNAL,
+    RESULT_SIZE,
+    limited,
+    never,
+    only,
+    refused,
+)
 from posthouse.cmdlets.exchange.types import (
     CONNECTOR_SOURCE,
     CONNECTOR_TYPE,
@@ -34,8 +43,8 @@ KIND = Kind(
     {cmdlet_spelling(field.name): field.name for field in dataclasses.fields(OutboundConnector)},
     OUTBOUND_CONNECTOR,
 )
-_KEPT = "Kept, not acted on yet: a warning says so."
 _NO_RULES = "there are no mail flow rules here"
+_DEMAND_TLS = "TlsSettings CertificateValidation, or DomainValidation with TlsDomain, demands a proven server instead"
 _NOT_KEPT = "the outcome of a validation is not kept; Validate-OutboundConnector shows it"
 
 
@@ -70,23 +79,25 @@ def _objects(context: Context, identity: str) -> Iterator[PSObject]:
 
 _FIELDS = (
     Parameter(name="AllAcceptedDomains", type=BOOLEAN, help="Carries mail for all accepted domains."),
+    *never(
+        "internal Exchange headers leave as they came; what may come in is said by inbound connectors",
+        "CloudServicesMailEnabled",
+    ),
     Parameter(name="Comment", type=STRING),
     Parameter(name="ConnectorSource", type=CONNECTOR_SOURCE),
     Parameter(name="ConnectorType", type=CONNECTOR_TYPE, help="Partner by default."),
     Parameter(name="Enabled", type=BOOLEAN, help="$true by default."),
+    *never(_NO_RULES, "IsTransportRuleScoped"),
+    only("MtaStsMode", MTA_STS_MODE, "None", f"policies of MTA-STS are not looked up; {_DEMAND_TLS}"),
     Parameter(name="RecipientDomains", type=MULTI, help="*, contoso.com or *.contoso.com."),
-    Parameter(name="SenderRewritingEnabled", type=BOOLEAN, help=_KEPT),
+    *never("there is no other way that it would override; use -RecipientDomains *", "RouteAllMessagesViaOnPremises"),
+    *never("reverse-paths are not rewritten by SRS; RewriteFrom gives senders an address", "SenderRewritingEnabled"),
     Parameter(name="SmartHosts", type=MULTI, help="Names or addresses, not networks."),
-    Parameter(name="TestMode", type=BOOLEAN, help=_KEPT),
+    only("SmtpDaneMode", DANE_MODE, "None", f"TLSA records are not looked up; {_DEMAND_TLS}"),
+    *never("there is no test mode; use -Enabled $false, and Validate-OutboundConnector to try one", "TestMode"),
     Parameter(name="TlsDomain", type=STRING, help="For TlsSettings DomainValidation."),
     Parameter(name="TlsSettings", type=TLS_SETTINGS, help="$null, the default: TLS where it is offered."),
     Parameter(name="UseMXRecord", type=BOOLEAN, help="$true by default where there are no SmartHosts."),
-    *refused(
-        "internal Exchange headers leave as they came; what may come in is said by inbound connectors",
-        "CloudServicesMailEnabled",
-    ),
-    *refused(_NO_RULES, "IsTransportRuleScoped"),
-    *refused("there is no other way that it would override; use -RecipientDomains *", "RouteAllMessagesViaOnPremises"),
 )
 _OURS = (
     Parameter(name="Transport", type=TRANSPORT, help="Ours: smtp, or mailbox for a Maildir of each recipient."),
@@ -95,9 +106,11 @@ _OURS = (
     Parameter(name="ClientCertificate", type=THUMBPRINT, help="Ours: the thumbprint of one that is stored already."),
     Parameter(name="Credential", type=STRING, help="Ours: the name of a credential."),
     Parameter(name="Mailboxes", type=MULTI, help="Ours: the addresses that a mailbox connector holds, or *."),
-    Parameter(name="Throttle", type=THROTTLE, help="Ours: @{Connections=3}, and more. " + _KEPT),
-    Parameter(name="MtaStsMode", type=MTA_STS_MODE, help="Ours, as Get- shows it in a tenant. " + _KEPT),
-    Parameter(name="SmtpDaneMode", type=DANE_MODE, help="Ours, as Get- shows it in a tenant. " + _KEPT),
+    Parameter(
+        name="Throttle",
+        type=THROTTLE,
+        help="Ours: @{MessagesPerMinute=30; RecipientsPerDay=10000; Connections=3}, or some of them.",
+    ),
 )
 OUTBOUND_CONNECTOR_CMDLETS = Library(
     cmdlets=(
@@ -120,7 +133,7 @@ OUTBOUND_CONNECTOR_CMDLETS = Library(
                 Parameter(
                     name="IncludeTestModeConnectors", type=BOOLEAN, help="Only those in test mode, or only others."
                 ),
-                *refused(_NO_RULES, "IsTransportRuleScoped"),
+                *never(_NO_RULES, "IsTransportRuleScoped"),
                 RESULT_SIZE,
             ),
             get,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from posthouse.cmdlets.conversion import STRING, SWITCH
-from posthouse.cmdlets.exchange.types import COUNT
+from posthouse.cmdlets.conversion import PARAMETER_BOOLEAN, STRING, SWITCH, ConversionError, PSType
+from posthouse.cmdlets.exchange.types import COUNT, MULTI
 from posthouse.cmdlets.interface import Bound, Parameter
-from posthouse.cmdlets.values import PSObject
+from posthouse.cmdlets.text import to_text
+from posthouse.cmdlets.values import PSObject, Value
 
 INTERNAL = "Microsoft keeps it for its own use"
 ON_PREMISES = "it belongs to Exchange Server and its Active Directory"
@@ -45,6 +46,24 @@ def refused(reason: str, names: str, *, switches: str = "") -> tuple[Parameter, 
     )
 
 
+def only(name: str, kind: PSType, value: Value, reason: str) -> Parameter:
+    """A parameter of Microsoft's for what isn't done here. Scripts say so all the same: that one value is taken."""
+    spelled = _SPELLED.get(kind, to_text(value))
+
+    def convert(given: Value) -> Value:
+        if kind.convert(given) != value:
+            raise ConversionError(f"Only {spelled} is taken here: {reason}.")
+        return value
+
+    return Parameter(name=name, type=PSType(kind.name, convert), help=f"Only {spelled}: {reason}.")
+
+
+def never(reason: str, names: str) -> tuple[Parameter, ...]:
+    """Those of `only` that switch something on."""
+    return tuple(only(name, PARAMETER_BOOLEAN, False, reason) for name in names.split())
+
+
+_SPELLED = {PARAMETER_BOOLEAN: "$false", MULTI: "$null"}
 DOMAIN_CONTROLLER = refused(ON_PREMISES, "DomainController")
 
 
