@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from posthouse.admin import Actor, AdminError, Administration, Face, Items, Role
+from posthouse.admin import Actor, AdminError, Administration, Face, Items, Role, local_actor
+from posthouse.admin.audit import organization_records
 from posthouse.settings import Settings
 from posthouse.spool import AuditFilter, AuditRecord, Store, open_store
 
@@ -123,3 +125,11 @@ def test_what_is_stored_but_not_in_force_yet_has_not_failed(
 def test_a_cursor_that_is_none_is_said(admin: Administration, cursor: str) -> None:
     with pytest.raises(AdminError, match="is no cursor"):
         admin.audit.page(AuditFilter(), 10, cursor)
+
+
+def test_many_changes_take_no_longer_than_they_are() -> None:
+    """An import may bring thousands of items: each is shown once, and not once for every other."""
+    items = [{"name": f"d{number}.example", "type": "Authoritative"} for number in range(5000)]
+    began = time.monotonic()
+    assert len(organization_records(local_actor(), {}, {"accepted_domain": items})) == 5000
+    assert time.monotonic() - began < 5

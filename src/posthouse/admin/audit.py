@@ -106,8 +106,9 @@ def record_of(
 def organization_records(actor: Actor, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[AuditRecord]:
     """A change of the organization as the cmdlets that would make it, one for each item, without secrets."""
     acts: dict[tuple[str, str], list[AuditChange]] = {}
+    shown_before, shown_after = shown_items(before), shown_items(after)
     for change in difference(before, after):
-        acts.setdefault(_cmdlet(change), []).extend(_properties(change, before, after))
+        acts.setdefault(_cmdlet(change), []).extend(_properties(change, shown_before, shown_after))
     return [record_of(actor, act, name, changes) for (act, name), changes in acts.items()]
 
 
@@ -120,12 +121,12 @@ def _cmdlet(change: Change) -> tuple[str, str]:
 
 
 def _properties(change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[AuditChange]:
-    """The key that changed; of an item that came or went all that it says."""
+    """The key that changed; of an item that came or went all that it says. `before` and `after` are `shown_items`."""
     if change.act == "change":
         yield AuditChange(cmdlet_spelling(change.key), change.before, change.after)
     elif change.act == "add":
-        for key, value in shown_items(after)[change.item].items():
+        for key, value in after[change.item].items():
             yield AuditChange(cmdlet_spelling(key), after=value)
     else:
-        for key, value in shown_items(before)[change.item].items():
+        for key, value in before[change.item].items():
             yield AuditChange(cmdlet_spelling(key), before=value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from posthouse.admin import AdminError
 from posthouse.net.certificates import CertificateError
 from posthouse.probe.rehearsal import RehearsalError
@@ -11,6 +13,7 @@ from posthouse.spool import SpoolError
 
 _IN_LINES = (AdminError, SettingsError)
 _IN_ONE_LINE = (CertificateError, RehearsalError, SpoolError, StartError)
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def lines_for_user(error: Exception) -> tuple[str, ...]:
@@ -21,4 +24,6 @@ def lines_for_user(error: Exception) -> tuple[str, ...]:
         return (str(error),)
     if isinstance(error, OSError) and error.filename:
         return (f"{error.filename}: {error.strerror}",)
+    if isinstance(error, OSError) and error.errno in _UNWRITTEN:
+        return (f"not all of the output could be written: {error.strerror}",)
     return ()

@@ -24,7 +24,12 @@ _NOT_TAKEN = {"setting": "Setting", "value": "Value", "reason": "Why not, or wha
 
 FilesToRead = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE...", help="Exports of a tenant, main.cf, emailrelay.conf, MetaBase.xml.", exists=True),
+    typer.Argument(
+        metavar="FILE...",
+        help="Exports of a tenant, main.cf, emailrelay.conf, MetaBase.xml.",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 
 

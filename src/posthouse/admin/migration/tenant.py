@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from posthouse.admin.migration.findings import Findings, Kind
@@ -84,7 +85,7 @@ def _connector(kind: Kind, model: type, properties: Record, findings: Findings) 
     label = f"{cmdlet_spelling(kind)} {name}"
     if not findings.take(label, "", kind, name):
         return
-    fields = {cmdlet_spelling(field.name).casefold(): field for field in dataclasses.fields(model)}
+    fields = _fields(model)
     for key, value in properties.items():
         field = fields.get(key)
         if key in _ABOUT_THE_OBJECT:
@@ -93,6 +94,11 @@ def _connector(kind: Kind, model: type, properties: Record, findings: Findings) 
             _known(kind, name, field, value, findings)
         elif not _is_nothing(value) and _truth(value) is not False:
             findings.leave(f"{label}: {key}", value, _REASONS.get(key, _NO_COUNTERPART))
+
+
+@cache
+def _fields(model: type) -> Mapping[str, dataclasses.Field[Any]]:
+    return {cmdlet_spelling(field.name).casefold(): field for field in dataclasses.fields(model)}
 
 
 def _name(properties: Record) -> str:
