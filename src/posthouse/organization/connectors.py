@@ -39,6 +39,7 @@ class ConnectorSource(enum.StrEnum):
 
 class TransportKind(enum.StrEnum):
     SMTP = "smtp"
+    GRAPH = "graph"
     MAILBOX = "mailbox"
 
 
@@ -60,6 +61,14 @@ class SmtpDaneMode(enum.StrEnum):
     NONE = "None"
     OPPORTUNISTIC = "Opportunistic"
     MANDATORY = "Mandatory"
+
+
+class Priority(enum.StrEnum):
+    """Whose mail goes first where a next hop's limits make it wait."""
+
+    HIGH = "High"
+    NORMAL = "Normal"
+    LOW = "Low"
 
 
 class CredentialKind(enum.StrEnum):
@@ -103,8 +112,20 @@ class Throttle:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewriting:
+    """A sender that gets another address. `sender` is an address, `@domain` or `*`; `address` an address, or `@domain`,
+    which keeps the local part."""
+
+    sender: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.address if self.sender == ANY else f"{self.sender}={self.address}"
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
-    """What signs in to a next hop. `secret` names an entry in the store's secrets."""
+    """What signs in to a next hop as `user`. `secret` names an entry in the store's secrets."""
 
     name: str
     kind: CredentialKind
@@ -114,6 +135,7 @@ class Credential:
     client_id: str = ""
     certificate: ClientCertificateRef | None = None
     authority: str = "https://login.microsoftonline.com"
+    throttle: Throttle = Throttle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +160,8 @@ class InboundConnector:
     ef_skip_ips: tuple[Network, ...] = ()
     sender_credentials: tuple[SenderCredential, ...] = ()
     rate_limit: int | None = None
-    rewrite_from: str = ""
+    rewrite_from: tuple[Rewriting, ...] = ()
+    priority: Priority = Priority.NORMAL
 
     @property
     def is_on_premises(self) -> bool:
@@ -151,7 +174,10 @@ class InboundConnector:
 
 @dataclass(frozen=True, slots=True)
 class OutboundConnector:
-    """How mail for some recipients leaves. `mailboxes` are the addresses a `mailbox` connector holds, or `*`."""
+    """How mail for some recipients leaves. `mailboxes` are the addresses a `mailbox` connector holds, or `*`.
+
+    Several `credential`s share the mail; `endpoint` is Microsoft Graph's.
+    """
 
     name: str
     comment: str = ""
@@ -168,8 +194,10 @@ class OutboundConnector:
     tls_settings: TlsSettings = TlsSettings.OPPORTUNISTIC
     tls_domain: str = ""
     client_certificate: ClientCertificateRef | None = None
-    credential: str = ""
+    credential: tuple[str, ...] = ()
+    endpoint: str = "https://graph.microsoft.com"
     throttle: Throttle = Throttle()
+    rewrite_from: tuple[Rewriting, ...] = ()
     mailboxes: tuple[str, ...] = ()
     mta_sts_mode: MtaStsMode = MtaStsMode.NONE
     smtp_dane_mode: SmtpDaneMode = SmtpDaneMode.NONE

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from posthouse.organization import rules
-from posthouse.organization.connectors import Network, TransportKind
+from posthouse.organization.connectors import Network, Rewriting, TransportKind
 from posthouse.organization.fields import Invalid, read_keys, shown
 from posthouse.organization.model import Organization
 from posthouse.organization.schema import ITEMS, SETTINGS
@@ -123,6 +123,8 @@ def _written(key: str, value: Any) -> Any:
         return value.value
     if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
         return network_text(value)
+    if isinstance(value, Rewriting):
+        return str(value)
     if dataclasses.is_dataclass(value):
         return _written_keys(value)
     if key in _DURATIONS:

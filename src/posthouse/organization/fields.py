@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from posthouse.mail.address import normalize_domain, parse_address
-from posthouse.organization.connectors import ANY, Network
+from posthouse.organization.connectors import ANY, Network, Rewriting
 from posthouse.settings import parse_duration, parse_size
 
 T = TypeVar("T")
@@ -124,6 +125,18 @@ def several(read_one: Reader[T]) -> Reader[tuple[T, ...]]:
     return read
 
 
+def one_or_several(read_one: Reader[T]) -> Reader[tuple[T, ...]]:
+    """A list, or one value without its brackets; `""` is an empty list."""
+    read_list = several(read_one)
+
+    def read(value: object) -> tuple[T, ...]:
+        if isinstance(value, str):
+            return (read_one(value),) if value else ()
+        return read_list(value)
+
+    return read
+
+
 def optional(read_one: Reader[T], empty: T) -> Reader[T]:
     """`""` for what is not set."""
     return lambda value: empty if value == "" else read_one(value)
@@ -216,6 +229,38 @@ def password_hash(value: object) -> str:
     if not isinstance(value, str) or not value.startswith("$argon2id$"):
         raise Invalid("it is not an argon2id hash; give the password itself by password_env")
     return value
+
+
+_REWRITING = re.compile(r"(?P<sender>\*|[^@]*@[^=@]*)=(?P<address>.+)|(?P<everyone>.+)", re.DOTALL)
+
+
+def rewriting(value: object) -> Rewriting:
+    """`SENDER=ADDRESS`, or `ADDRESS` for every sender."""
+    parts = _REWRITING.fullmatch(text(value))
+    if parts is None:
+        raise Invalid(f"{shown(value)} is not allowed; write an address, or SENDER=ADDRESS")
+    sender = parts["sender"] or ANY
+    read_sender = _domain_part if sender.startswith("@") else mail_address
+    address = parts["address"] or parts["everyone"]
+    read_address = _domain_part if address.startswith("@") else mail_address
+    return Rewriting(sender if sender == ANY else read_sender(sender), read_address(address))
+
+
+def _domain_part(value: object) -> str:
+    return f"@{domain(text(value).removeprefix('@'))}"
+
+
+def url(value: object) -> str:
+    """`https://host`; a port and a path may follow."""
+    given = text(value)
+    parts = urlsplit(given) if given.isprintable() else None
+    try:
+        allowed = parts is not None and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        allowed = False
+    if not allowed or parts is None or parts.scheme != "https" or parts.query or parts.fragment or "@" in parts.netloc:
+        raise Invalid(f"{shown(value)} is not allowed; write one like https://login.microsoftonline.com")
+    return given.rstrip("/")
 
 
 def certificate_text(value: object) -> str:

@@ -26,12 +26,18 @@ _SMTP_ONLY = (
     "use_mx_record",
     "smart_hosts",
     "port",
-    "source_address",
     "tls_settings",
     "tls_domain",
     "client_certificate",
-    "credential",
+    "source_address",
 )
+_SIGNING_IN = ("credential", "throttle", "rewrite_from")
+_NOT_FOR: dict[TransportKind, tuple[str, ...]] = {
+    TransportKind.SMTP: ("mailboxes", "endpoint"),
+    TransportKind.GRAPH: (*_SMTP_ONLY, "mailboxes"),
+    TransportKind.MAILBOX: (*_SMTP_ONLY, *_SIGNING_IN, "endpoint"),
+}
+_VALIDATING = (TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION)
 
 
 def check_inbound(connector: InboundConnector) -> Iterator[str]:
@@ -48,29 +54,32 @@ def check_inbound(connector: InboundConnector) -> Iterator[str]:
 
 
 def check_outbound(connector: OutboundConnector) -> Iterator[str]:
-    yield from _check_mailbox(connector) if connector.transport is TransportKind.MAILBOX else _check_smtp(connector)
+    default = OutboundConnector(connector.name)
+    for key in _NOT_FOR[connector.transport]:
+        if getattr(connector, key) != getattr(default, key):
+            yield f'{key}: it is not for transport "{connector.transport}"; remove it, or set transport'
+    match connector.transport:
+        case TransportKind.SMTP:
+            yield from _check_smtp(connector)
+        case TransportKind.GRAPH if not connector.credential:
+            yield 'credential: transport "graph" needs one; name a credential that gives tokens'
+        case TransportKind.MAILBOX if not connector.mailboxes:
+            yield 'mailboxes: it is empty; write the addresses that exist, or ["*"]'
+        case _:
+            pass
 
 
 def _check_smtp(connector: OutboundConnector) -> Iterator[str]:
-    if connector.mailboxes:
-        yield 'mailboxes: they are for transport "mailbox"; remove them, or set transport'
     if not connector.use_mx_record and not connector.smart_hosts:
         yield "smart_hosts: neither smart_hosts nor use_mx_record say where to deliver; set one of them"
     if connector.use_mx_record and connector.smart_hosts:
         yield "use_mx_record: it excludes smart_hosts; set it to false, or remove them"
     if connector.tls_domain and connector.tls_settings is not TlsSettings.DOMAIN_VALIDATION:
         yield f"tls_domain: it needs tls_settings DomainValidation, not {connector.tls_settings}"
-    if connector.credential:
-        yield "credential: signing in to a next hop is not available in this version; remove it"
-
-
-def _check_mailbox(connector: OutboundConnector) -> Iterator[str]:
-    if not connector.mailboxes:
-        yield 'mailboxes: it is empty; write the addresses that exist, or ["*"]'
-    default = OutboundConnector(connector.name)
-    for key in _SMTP_ONLY:
-        if getattr(connector, key) != getattr(default, key):
-            yield f'{key}: it is for transport "smtp"; remove it'
+    if connector.credential and connector.use_mx_record:
+        yield "credential: one signs in to smart hosts only; name them instead of use_mx_record, or remove it"
+    if connector.credential and connector.tls_settings is TlsSettings.OPPORTUNISTIC:
+        yield "credential: it would be sent in plain text; set tls_settings, best to CertificateValidation"
 
 
 def check_credential(credential: Credential) -> Iterator[str]:
@@ -95,6 +104,7 @@ def check_organization(organization: Organization) -> Iterator[str]:
                     f'"{domain}" is no accepted domain; add it as accepted_domain, or remove it'
                 )
     yield from _check_logins(organization.inbound)
+    yield from _check_credentials(organization)
 
 
 def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
@@ -108,3 +118,18 @@ def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
                     f'inbound_connector "{connector.name}": sender_credentials: user "{credential.user}" '
                     f'belongs to "{owner}" already; choose another'
                 )
+
+
+def _check_credentials(organization: Organization) -> Iterator[str]:
+    """A token is good for whoever holds it, so it goes only to a server that has proved its name."""
+    kinds = {credential.name: credential.kind for credential in organization.credentials}
+    for connector in organization.outbound:
+        label = f'outbound_connector "{connector.name}": credential'
+        for name in connector.credential:
+            if name not in kinds:
+                yield f'{label}: there is no credential "{name}"; add it, or remove it here'
+            elif kinds[name] is CredentialKind.BASIC:
+                if connector.transport is TransportKind.GRAPH:
+                    yield f'{label}: "{name}" is a password, and Graph takes tokens only; name another'
+            elif connector.transport is TransportKind.SMTP and connector.tls_settings not in _VALIDATING:
+                yield f'{label}: "{name}" gives tokens, which need tls_settings Certificate- or DomainValidation'

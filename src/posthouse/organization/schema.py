@@ -17,21 +17,28 @@ from posthouse.organization.connectors import (
     InboundConnector,
     MtaStsMode,
     OutboundConnector,
+    Priority,
     SenderCredential,
     SmtpDaneMode,
     Throttle,
     TlsSettings,
     TransportKind,
 )
-from posthouse.organization.fields import Invalid, Reader, boolean, one_of, optional, several, table, text, whole
+from posthouse.organization.fields import (
+    Reader,
+    boolean,
+    one_of,
+    one_or_several,
+    optional,
+    several,
+    table,
+    text,
+    whole,
+)
 from posthouse.organization.model import DeliveryOverrides, LimitOverrides
 
-
-def transport(value: object) -> TransportKind:
-    if value == "graph":
-        raise Invalid('"graph" is not available in this version; write smtp or mailbox')
-    return one_of(TransportKind)(value)
-
+_LIMIT_KEYS = ("messages_per_minute", "recipients_per_day", "connections")
+THROTTLE: Reader[Throttle] = table(Throttle, dict.fromkeys(_LIMIT_KEYS, fields.limit))
 
 CERTIFICATE: Reader[ClientCertificateRef] = table(
     ClientCertificateRef, {"secret": text, "thumbprint": fields.thumbprint}
@@ -64,14 +71,15 @@ INBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
         table(SenderCredential, {"user": fields.user, "password_hash": fields.password_hash})
     ),
     "rate_limit": fields.limit,
-    "rewrite_from": optional(fields.mail_address, ""),
+    "rewrite_from": one_or_several(fields.rewriting),
+    "priority": one_of(Priority),
 }
 
 OUTBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
     **CONNECTOR,
     "recipient_domains": several(fields.domain_pattern),
     "all_accepted_domains": boolean,
-    "transport": transport,
+    "transport": one_of(TransportKind),
     "use_mx_record": boolean,
     "smart_hosts": several(fields.host),
     "port": whole(1, 65535),
@@ -79,11 +87,10 @@ OUTBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
     "tls_settings": one_of(TlsSettings),
     "tls_domain": optional(fields.wildcard_domain, ""),
     "client_certificate": CERTIFICATE,
-    "credential": text,
-    "throttle": table(
-        Throttle,
-        dict.fromkeys(("messages_per_minute", "recipients_per_day", "connections"), fields.limit),
-    ),
+    "credential": one_or_several(fields.name),
+    "endpoint": fields.url,
+    "throttle": THROTTLE,
+    "rewrite_from": one_or_several(fields.rewriting),
     "mailboxes": several(fields.mailbox),
     "mta_sts_mode": one_of(MtaStsMode),
     "smtp_dane_mode": one_of(SmtpDaneMode),
@@ -94,12 +101,13 @@ OUTBOUND_CONNECTOR: Mapping[str, Reader[Any]] = {
 CREDENTIAL: Mapping[str, Reader[Any]] = {
     "name": fields.name,
     "kind": one_of(CredentialKind),
-    "user": text,
+    "user": optional(fields.user, ""),
     "secret": text,
     "tenant": text,
     "client_id": text,
     "certificate": CERTIFICATE,
-    "authority": text,
+    "authority": fields.url,
+    "throttle": THROTTLE,
 }
 
 DELIVERY: Mapping[str, Reader[Any]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration."""
 
 METADATA = sa.MetaData()
@@ -129,6 +129,31 @@ secret = sa.Table(
     METADATA,
     sa.Column("name", sa.Text, primary_key=True, nullable=False),
     sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+)
+
+access_token = sa.Table(
+    "access_token",
+    METADATA,
+    sa.Column("credential", sa.Text, primary_key=True, nullable=False, comment="its name and what the token is for"),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("renewing_until", Time, nullable=False, comment="until then one worker is getting the next one"),
+)
+
+allowance = sa.Table(
+    "allowance",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True, nullable=False, comment="whose limit, and which"),
+    sa.Column("bucket", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False, comment="of time"),
+    sa.Column("used", sa.Integer, nullable=False),
+)
+
+connection_share = sa.Table(
+    "connection_share",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True, nullable=False, comment="whose limit"),
+    sa.Column("worker", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False),
+    sa.Column("connections", sa.Integer, nullable=False, comment="that the worker may have open"),
 )
 
 administrator = sa.Table(
