@@ -144,11 +144,15 @@ class TestActs:
         assert f"object '{waiting}' couldn't be found" in script.run(f"Get-Message {waiting}")
         assert script.run(f"(Get-MessageTrace -MessageTraceId {waiting}).Status") == "Failed\n"
 
-    @pytest.mark.parametrize("ndr", ["", "-WithNDR $true", "-WithNDR:1"])
-    def test_remove_tells_nobody_so_it_must_be_told_not_to(self, script: Script, stuck: House, waiting: str, ndr: str):
-        shown = script.run(f"Remove-Message {waiting} {ndr} -Confirm:$false")
-        assert "Nobody is told here of a message that is removed, as -WithNDR would; add -WithNDR $false." in shown
+    def test_remove_with_a_notification_is_refused(self, script: Script, stuck: House, waiting: str):
+        shown = script.run(f"Remove-Message {waiting} -WithNDR $true -Confirm:$false")
+        assert "give -WithNDR $false, and write to its sender." in shown
         assert state(stuck, waiting) is State.WAITING
+
+    def test_remove_says_that_nobody_is_told_where_exchange_would(self, script: Script, stuck: House, waiting: str):
+        shown = script.run(f"Remove-Message {waiting} -Confirm:$false")
+        assert shown == "WARNING: Nobody is told here of a message that is removed, as -WithNDR $false says.\n"
+        assert state(stuck, waiting) is State.DROPPED
 
     def test_it_asks_first(self, stuck: House, scripts: MakeScript, waiting: str):
         script = scripts(stuck, answers=("n",))

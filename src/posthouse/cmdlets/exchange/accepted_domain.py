@@ -8,6 +8,7 @@ https://learn.microsoft.com/powershell/module/exchangepowershell/set-accepteddom
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from posthouse.cmdlets.conversion import STRING
 from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
@@ -42,16 +43,6 @@ def new(context: Context, bound: Bound) -> Iterator[Value]:
 
 def get(context: Context, bound: Bound) -> Iterator[Value]:
     yield from limited(_objects(context, bound.get("Identity", "")), bound)
-
-
-def set_(context: Context, bound: Bound) -> Iterator[Value]:
-    set_item(context, KIND, bound)
-    yield from ()
-
-
-def remove(context: Context, bound: Bound) -> Iterator[Value]:
-    remove_item(context, KIND, bound)
-    yield from ()
 
 
 def _objects(context: Context, identity: str) -> Iterator[PSObject]:
@@ -106,14 +97,14 @@ ACCEPTED_DOMAIN_CMDLETS = Library(
                 *refused("who may send is said by inbound connectors", "SendingFromDomainDisabled"),
                 *refused("remove the domain, and mail for it is refused", "SendingToDomainDisabled"),
             ),
-            set_,
+            partial(set_item, KIND),
             synopsis="Changes an accepted domain.",
             should_process=True,
         ),
         Cmdlet(
             "Remove-AcceptedDomain",
             (IDENTITY, *DOMAIN_CONTROLLER),
-            remove,
+            partial(remove_item, KIND),
             synopsis="Accepts no mail for a domain any more.",
             should_process=True,
             confirm=True,

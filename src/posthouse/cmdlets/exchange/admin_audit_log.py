@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -16,7 +17,7 @@ from posthouse.cmdlets.conversion import BOOLEAN, DATE, INT, STRINGS
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.exchange.changes import told
 from posthouse.cmdlets.exchange.parameters import DOMAIN_CONTROLLER
-from posthouse.cmdlets.exchange.wording import worded
+from posthouse.cmdlets.exchange.wording import spelled, worded
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.patterns import like
 from posthouse.cmdlets.values import PSObject, Value
@@ -26,6 +27,8 @@ TYPE = "Microsoft.Exchange.Management.SystemConfigurationTasks.AdminAuditLogEven
 _DAYS = 14  # that are searched if no date is given, as in Exchange Online
 _USUAL, _MOST = 1000, 250_000
 _EVENT_SIZE = 500  # characters, about
+_TABLES = ("Limits", "Delivery")
+_SPELLED = {"Type": "DomainType"}
 
 
 def search(context: Context, bound: Bound) -> Iterator[Value]:
@@ -38,7 +41,7 @@ def search(context: Context, bound: Bound) -> Iterator[Value]:
     start = bound.get("StartIndex", 0)
     with told(context, ""):
         records = context.service(Administration).audit.find(_filter(context, bound))
-        wanted = (record for record in records if _is_wanted(record, bound))
+        wanted = (record for record in map(_by_parameters, records) if _is_wanted(record, bound))
         for record in islice(wanted, start, start + bound.get("ResultSize", _USUAL)):
             context.charge(_EVENT_SIZE)
             yield _event(record)
@@ -54,6 +57,21 @@ def _filter(context: Context, bound: Bound) -> AuditFilter:
 def _moment(date: datetime | None) -> float | None:
     """One without a zone is in UTC."""
     return date and (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
+
+def _by_parameters(record: AuditRecord) -> AuditRecord:
+    """With its changes by the parameters that make them: a table of limits is recorded as a whole."""
+    return replace(record, changes=tuple(part for change in record.changes for part in _parts(change)))
+
+
+def _parts(change: AuditChange) -> Iterator[AuditChange]:
+    if change.key not in _TABLES:
+        yield replace(change, key=_SPELLED.get(change.key, change.key))
+        return
+    before, after = change.before or {}, change.after or {}
+    for key in {**before, **after}:
+        if before.get(key) != after.get(key):
+            yield AuditChange(spelled(key), before.get(key), after.get(key))
 
 
 def _is_wanted(record: AuditRecord, bound: Bound) -> bool:

@@ -23,6 +23,8 @@ from posthouse.organization.fields import Invalid, Reader
 
 Document = dict[str, Any]
 Edit = Callable[[Document], Document]
+Nothing = tuple[()]
+"""What a cmdlet outputs that has nothing to show."""
 
 _SOME = 10
 _UNNAMED = Path()
@@ -95,7 +97,8 @@ def new_item(context: Context, kind: Kind, name: str, bound: Bound) -> bool:
     return change(context, edit, change_of("New", kind.noun), name, f'{kind.key} "{name}"')
 
 
-def set_item(context: Context, kind: Kind, bound: Bound) -> None:
+def set_item(kind: Kind, context: Context, bound: Bound) -> Nothing:
+    """Of a Set- cmdlet."""
     identity = bound["Identity"]
 
     def edit(document: Document) -> Document:
@@ -105,9 +108,11 @@ def set_item(context: Context, kind: Kind, bound: Bound) -> None:
 
     name = bound.get("Name", identity)
     change(context, edit, change_of("Set", kind.noun), identity, f'{kind.key} "{name}"')
+    return ()
 
 
-def remove_item(context: Context, kind: Kind, bound: Bound) -> None:
+def remove_item(kind: Kind, context: Context, bound: Bound) -> Nothing:
+    """Of a Remove- cmdlet."""
     identity = bound["Identity"]
 
     def edit(document: Document) -> Document:
@@ -115,6 +120,7 @@ def remove_item(context: Context, kind: Kind, bound: Bound) -> None:
         return {**document, kind.key: [item for item in document[kind.key] if item is not found]}
 
     change(context, edit, change_of("Remove", kind.noun), identity)
+    return ()
 
 
 def change(context: Context, edit: Edit, act: Act, target: str, item: str = "") -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 
 from posthouse.admin import cmdlet_spelling
 from posthouse.cmdlets.conversion import BOOLEAN, STRING
@@ -46,16 +47,6 @@ def new(context: Context, bound: Bound) -> Iterator[Value]:
 
 def get(context: Context, bound: Bound) -> Iterator[Value]:
     yield from limited(_objects(context, bound.get("Identity", "")), bound)
-
-
-def set_(context: Context, bound: Bound) -> Iterator[Value]:
-    set_item(context, KIND, bound)
-    yield from ()
-
-
-def remove(context: Context, bound: Bound) -> Iterator[Value]:
-    remove_item(context, KIND, bound)
-    yield from ()
 
 
 def _objects(context: Context, identity: str) -> Iterator[PSObject]:
@@ -115,14 +106,14 @@ INBOUND_CONNECTOR_CMDLETS = Library(
         Cmdlet(
             "Set-InboundConnector",
             (IDENTITY, Parameter(name="Name", type=STRING, help="The new name."), _SENDER_DOMAINS, *_FIELDS, *_OURS),
-            set_,
+            partial(set_item, KIND),
             synopsis="Changes an inbound connector: what isn't given stays.",
             should_process=True,
         ),
         Cmdlet(
             "Remove-InboundConnector",
             (IDENTITY,),
-            remove,
+            partial(remove_item, KIND),
             synopsis="Removes an inbound connector.",
             should_process=True,
             confirm=True,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 
 from posthouse.admin import cmdlet_spelling
 from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING
-from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
+from posthouse.cmdlets.exchange.changes import Kind, Nothing, new_item, remove_item, set_item, told
+from posthouse.cmdlets.exchange.client_certificate import CERTIFICATE, as_file
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
-from posthouse.cmdlets.exchange.own_types import THROTTLE, THUMBPRINT, TRANSPORT
+from posthouse.cmdlets.exchange.own_types import THROTTLE, TRANSPORT
 from posthouse.cmdlets.exchange.parameters import (
     ANY_IDENTITY,
     IDENTITY,
@@ -49,8 +51,15 @@ _NOT_KEPT = "the outcome of a validation is not kept; Validate-OutboundConnector
 
 
 def new(context: Context, bound: Bound) -> Iterator[Value]:
-    if new_item(context, KIND, bound["Name"], bound):
+    with as_file(context, bound) as values:
+        is_made = new_item(context, KIND, bound["Name"], values)
+    if is_made:
         yield from _objects(context, bound["Name"])
+
+
+def set_(context: Context, bound: Bound) -> Nothing:
+    with as_file(context, bound) as values:
+        return set_item(KIND, context, values)
 
 
 def get(context: Context, bound: Bound) -> Iterator[Value]:
@@ -58,16 +67,6 @@ def get(context: Context, bound: Bound) -> Iterator[Value]:
     wanted = bound.get("IncludeTestModeConnectors")
     objects = _objects(context, bound.get("Identity", ""))
     yield from limited((one for one in objects if wanted is None or one.properties["TestMode"] == wanted), bound)
-
-
-def set_(context: Context, bound: Bound) -> Iterator[Value]:
-    set_item(context, KIND, bound)
-    yield from ()
-
-
-def remove(context: Context, bound: Bound) -> Iterator[Value]:
-    remove_item(context, KIND, bound)
-    yield from ()
 
 
 def _objects(context: Context, identity: str) -> Iterator[PSObject]:
@@ -103,7 +102,12 @@ _OURS = (
     Parameter(name="Transport", type=TRANSPORT, help="Ours: smtp, or mailbox for a Maildir of each recipient."),
     Parameter(name="Port", type=INT, help="Ours: 25 by default."),
     Parameter(name="SourceAddress", type=STRING, help="Ours: the local address to send from."),
-    Parameter(name="ClientCertificate", type=THUMBPRINT, help="Ours: the thumbprint of one that is stored already."),
+    Parameter(
+        name="ClientCertificate",
+        type=CERTIFICATE,
+        help="Ours: @{Pfx='cert.pfx'; Password='…'}, an X509Certificate2 with its key, @{Content='…'; Password='…'} "
+        "with the PFX in bytes or Base64, or the thumbprint of one that is stored.",
+    ),
     Parameter(name="Credential", type=STRING, help="Ours: the name of a credential."),
     Parameter(name="Mailboxes", type=MULTI, help="Ours: the addresses that a mailbox connector holds, or *."),
     Parameter(
@@ -155,7 +159,7 @@ OUTBOUND_CONNECTOR_CMDLETS = Library(
         Cmdlet(
             "Remove-OutboundConnector",
             (IDENTITY,),
-            remove,
+            partial(remove_item, KIND),
             synopsis="Removes an outbound connector.",
             should_process=True,
             confirm=True,

@@ -30,10 +30,6 @@ def _login(value: Value) -> dict[str, str]:
     return login
 
 
-def _to_thumbprint(value: Value) -> dict[str, str] | None:
-    return {"thumbprint": to_text(value)} if value not in (None, "") else None
-
-
 def _to_throttle(value: Value) -> dict[str, int] | None:
     if value is None:
         return None
@@ -46,5 +42,4 @@ def _to_throttle(value: Value) -> dict[str, int] | None:
 
 
 LOGINS = PSType("Posthouse.SenderCredential[]", _to_logins)
-THUMBPRINT = PSType("Posthouse.Thumbprint", _to_thumbprint)
 THROTTLE = PSType("Posthouse.Throttle", _to_throttle)

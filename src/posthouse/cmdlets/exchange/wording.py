@@ -9,6 +9,8 @@ from posthouse.admin.spelling import cmdlet_spelling
 from posthouse.cmdlets.errors import PSError
 
 _TOKEN = re.compile(r'\["([^"]*)"\]|"[^"]*"|\b[a-z]+(?:_[a-z]+)+\b|\b(?:true|false)\b')
+_NUMBERED = re.compile(r"[a-z_]+ \d+: ")
+"""What an item is called that has no proper name."""
 _KEY = re.compile(r"[a-z_]+(?=: )")
 _SPELLED = {
     "type": "DomainType",
@@ -18,7 +20,7 @@ _SPELLED = {
 }
 _PHRASES = {
     "set password_env to the variable that holds it": "give both: @{User='…'; Password='…'}",
-    "give its file with pfx": "store it with posthouse connector set outbound --client-certificate",
+    "give its file with pfx": "give it: @{Pfx='cert.pfx'; Password='…'}",
 }
 """What to do in an organization file, and what with a cmdlet instead."""
 
@@ -33,6 +35,8 @@ _CATEGORIES: tuple[tuple[type[AdminError], str, str], ...] = (
 def worded(line: str, item: str = "") -> str:
     """`item` is what the cmdlet works on, like `inbound_connector "Relay"`: it needs no saying."""
     line = line.removeprefix(f"{item}: ").removeprefix("limits: ").removeprefix("delivery: ")
+    if numbered := _NUMBERED.match(line):
+        line = line[numbered.end() :]
     if key := _KEY.match(line):
         line = spelled(key[0]) + line[key.end() :]
     for phrase, instead in _PHRASES.items():

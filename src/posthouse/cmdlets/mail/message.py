@@ -46,16 +46,22 @@ def get_message(context: Context, bound: Bound) -> Iterator[Value]:
 def _acting(name: QueueAct) -> Callable[[Context, Bound], Iterator[Value]]:
     def run(context: Context, bound: Bound) -> Iterator[Value]:
         one_of(bound, "Identity", "Filter")
-        if name == "drop" and bound.get("WithNDR") is not False:
-            text = "Nobody is told here of a message that is removed, as -WithNDR would; add -WithNDR $false."
-            raise PSError(text, category="InvalidArgument", error_id="WithNDRNotTaken")
-        for one in {
-            one.message_ids: one for one in chosen(context, bound, _candidates(context, bound), _is_named)
-        }.values():
+        by_message = {one.message_ids: one for one in chosen(context, bound, _candidates(context, bound), _is_named)}
+        for one in by_message.values():
             act(context, name, one)
         yield from ()
 
     return run
+
+
+def remove_message(context: Context, bound: Bound) -> Iterator[Value]:
+    """In Exchange -WithNDR is $true by default: a script that leaves it to that is told."""
+    if bound.get("WithNDR"):
+        text = "Nobody is told here of a message that is removed; give -WithNDR $false, and write to its sender."
+        raise PSError(text, category="NotImplemented", error_id="WithNDRNotTaken")
+    yield from _acting("drop")(context, bound)
+    if "WithNDR" not in bound:
+        context.warning("Nobody is told here of a message that is removed, as -WithNDR $false says.")
 
 
 def _candidates(context: Context, bound: Bound) -> Iterable[Queued]:
@@ -120,8 +126,8 @@ MESSAGES: Final = Library(
         ),
         Cmdlet(
             "Remove-Message",
-            (*_CHOICE, Parameter(name="WithNDR", type=BOOLEAN, help="$false: its sender is not told.")),
-            _acting("drop"),
+            (*_CHOICE, Parameter(name="WithNDR", type=BOOLEAN, help="Only $false: its sender is not told.")),
+            remove_message,
             synopsis="Deletes messages, without telling their senders.",
             should_process=True,
             confirm=True,

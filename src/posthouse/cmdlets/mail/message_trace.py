@@ -213,7 +213,6 @@ MESSAGE_TRACE = Library(
                 *_COMMON,
                 by_name("PageSize", INT, note=_SIZE_HELP),
                 by_name("Page", INT, note="From 1 to 1000."),
-                Parameter(name="Expression", refused="Microsoft keeps it for its own use"),
                 Parameter(name="ProbeTag", refused="Microsoft keeps it for its own use"),
             ),
             get_message_trace,
