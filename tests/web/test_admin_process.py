@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psutil
+import pytest
 
 from posthouse.spool import Workers, open_store
 from support.house import House, has_ended, wait_for
@@ -125,8 +126,9 @@ def test_the_first_start_prints_a_link_that_makes_the_first_administrator_once(h
 
 
 def test_a_slow_client_is_hung_up_on(house: House) -> None:
-    """With the times of a test instead of 10 and 30 seconds."""
-    patched = "from posthouse.web import server, guard; server._HEADER_SECONDS = 0.3; guard._BODY_SECONDS = 0.3"
+    """With the times of a test instead of 10, 30 and 60 seconds."""
+    times = "server._HEADER_SECONDS = guard._BODY_SECONDS = server._STALL_SECONDS = 0.3"
+    patched = f"from posthouse.web import server, guard; {times}"
     program = house.folder / "web.py"
     program.write_text(f"import sys\n{patched}\nfrom posthouse.cli import run\nsys.exit(run(sys.argv[1:]))\n", "utf-8")
     command = [sys.executable, str(program), "web", "--attached", "--config", str(house.config)]
@@ -141,9 +143,18 @@ def test_a_slow_client_is_hung_up_on(house: House) -> None:
             with socket.create_connection((house.address, PORT), timeout=10) as raw, raw.makefile("rb") as received:
                 raw.sendall(begun)
                 assert received.readline()[: len(answer)] == answer
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.connect((house.address, PORT))
+            with pytest.raises(ConnectionError):
+                ask_and_read_no_answer(raw)
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(15) == 0
+
+
+def ask_and_read_no_answer(raw: socket.socket) -> None:
+    wait_for(lambda: raw.sendall(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 
 
 def test_a_store_that_is_gone_is_said_so(house: House) -> None:

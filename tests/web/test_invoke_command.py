@@ -127,3 +127,42 @@ def test_a_parameter_has_a_depth(office: Office, depth: int) -> None:
     place = f"{office.url}/adminapi/beta/{TENANT}/InvokeCommand"
     answer = office.client().post(place, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
+
+
+@pytest.mark.parametrize("value", [r'"\ud800"', r'{"\ud800": 1}', "NaN", "Infinity", "1e999"])
+def test_what_no_answer_could_say_is_refused(office: Office, value: str) -> None:
+    body = f'{{"CmdletInput": {{"CmdletName": "Get-InboundConnector", "Parameters": {{"Identity": {value}}}}}}}'
+    place = f"{office.url}/adminapi/beta/{TENANT}/InvokeCommand"
+    answer = office.client().post(place, content=body, headers={"Content-Type": "application/json"})
+    error(answer, 400)
+
+
+def test_a_change_is_whole_and_in_one_page(office: Office) -> None:
+    """Tools send the same body for the next page: a change would be made once for each."""
+    ids = [office.house.send("a@contoso.com", f"{number}@elsewhere.example") for number in range(3)]
+    for message_id in ids:
+        office.house.trace("--id", message_id, until=lambda found: found[0]["attempts"] > 0)
+    answer = done(invoke(office, "Suspend-Message", Filter="FromAddress -eq 'a@contoso.com'"))
+    assert "@odata.nextLink" not in answer
+    queued = done(office.client().get("/queue", params={"from": "a@contoso.com"}))["value"]
+    assert {entry["id"] for entry in queued if entry["status"] == "held"} >= set(ids)
+    done(office.client().post("/queue/drop", json={"ids": ids}))
+
+
+def test_what_if_says_what_would_be_done(office: Office) -> None:
+    answer = done(invoke(office, "Remove-InboundConnector", Identity="Desk", WhatIf=True))
+    assert "Desk" in answer["@adminapi.confirmationmessage"]
+    done(office.client().get("/connectors/inbound/Desk"))
+
+
+def test_a_time_is_told_in_utc(office: Office) -> None:
+    office.house.send("a@contoso.com", "b@contoso.com")
+    found = done(invoke(office, "Get-MessageTraceV2", query="?$select=Received"))["value"]
+    assert all(row["Received"].endswith("Z") for row in found), found
+
+
+def test_the_path_names_either_version(office: Office) -> None:
+    place = f"{office.url}/adminapi/v1.0/{TENANT}/InvokeCommand"
+    body = {"CmdletInput": {"CmdletName": "Get-AcceptedDomain"}}
+    answer = done(office.client().post(place, json=body))
+    assert "/adminapi/v1.0/" in answer["@odata.context"]

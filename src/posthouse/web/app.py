@@ -18,7 +18,7 @@ from posthouse.admin import Authentication
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
 from posthouse.web import invoke, problems
-from posthouse.web.access import Desk, desk_of
+from posthouse.web.access import Desk, desk_of, sign_in_of
 from posthouse.web.api import items, mail, organization, people, session, tools
 from posthouse.web.guard import Guard
 
@@ -60,7 +60,7 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
         redoc_url=None,
     )
     app.state.desk = Desk(settings, config, store, Authentication(store))
-    app.add_middleware(Guard, hostname=settings.hostname)
+    app.add_middleware(Guard, names=(settings.hostname,), sign_in=sign_in_of)
     problems.add_handlers(app)
     routers = (*items.ROUTERS, *(module.router for module in (organization, mail, people, session, tools)))
     for router in routers:

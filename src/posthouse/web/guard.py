@@ -1,26 +1,32 @@
 """What every request passes before anything else looks at it: the Host it names, its size, and its time.
 
 A page of another site can have a browser ask us, under a name of its own that it points at our address (DNS
-rebinding); an IP address, `localhost` and our own host name are the only ones that it can't take for that.
+rebinding); an IP address, `localhost` and our own names are the only ones that it can't take for that.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-from contextlib import nullcontext
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from posthouse.web.problems import Refusal, problem
+from posthouse.admin import AdminError
+from posthouse.spool import SpoolError
+from posthouse.web.problems import Refusal, problem_of
 
-BODY_LIMIT = 1 << 20
+STRANGERS_LIMIT = 64 << 10
+"""Bytes of a request that are taken of whoever it is; what is longer must be of somebody who has signed in."""
+_LIMIT = 1 << 20
 _LIMITS = {"/api/v1/headers": 8 << 20, "/api/v1/explain": 8 << 20, "/api/v1/send": 16 << 20}
 _LARGE_AT_ONCE = 4
-"""Requests that may be larger than others, and are held in memory before anybody has signed in."""
 _BODY_SECONDS = 30.0
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -28,60 +34,78 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_host = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/\\]+)(?::[0-9]{1,5})?").fullmatch
+
+SignIn = Callable[[Request], Awaitable[object]]
+
+
+class BrokenOff(Exception):
+    """The client hung up within its request."""
 
 
 class Guard:
-    """ASGI middleware. `hostname` is what this relay is called."""
+    """ASGI middleware. `names` are what this relay is called; `sign_in` raises where it isn't told who asks."""
 
-    def __init__(self, app: ASGIApp, hostname: str) -> None:
+    def __init__(self, app: ASGIApp, names: Iterable[str], sign_in: SignIn) -> None:
         self._app = app
-        self._names = {"localhost", hostname.lower()}
+        self._names = {"localhost", *(name.lower() for name in names)}
+        self._sign_in = sign_in
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, send = Headers(scope=scope), _with_headers(send)
-        limit = _LIMITS.get(scope["path"], BODY_LIMIT)
-        async with self._large if limit > BODY_LIMIT else nullcontext():
+        send = _with_headers(send)
+        async with AsyncExitStack() as held:
             try:
-                self._check_host(headers.get("host", ""))
-                body = await _body(headers.get("content-length", ""), receive, limit)
-            except Refusal as refusal:
-                answer = problem(refusal.status, refusal.detail, headers={"Connection": "close"})
-                await answer(scope, receive, send)
+                self._check_host(Headers(scope=scope).get("host", ""))
+                body = await self._body(scope, receive, held)
+            except BrokenOff:
                 return
+            except (Refusal, AdminError, SpoolError) as error:
+                await problem_of(error, {"Connection": "close"})(scope, receive, send)
+                return
+            if scope["method"] == "HEAD":  # RFC 9110 9.3.2: as GET; the server leaves the content out
+                scope = {**scope, "method": "GET"}
             await self._app(scope, _replay(body, receive), send)
 
     def _check_host(self, host: str) -> None:
-        name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+        found = _host(host)
+        name = found[1] if found else ""
         if name.lower().rstrip(".") not in self._names and not _is_address(name.strip("[]")):
             raise Refusal(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                "this is not the host that you asked for; use its IP address, localhost, or its hostname setting",
+                "this is not the host that you asked for; use its IP address, localhost, its hostname setting, or one "
+                "of admin.names",
             )
 
-
-async def _body(length: str, receive: Receive, limit: int) -> bytes:
-    """All of it, within the limits: a request that trickles in keeps no thread waiting."""
-    too_large = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large; the limit is {limit} bytes")
-    if length.isdecimal() and int(length[:20]) > limit:
-        raise too_large
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            while (message := await receive())["type"] == "http.request":
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > limit:
-                    raise too_large
-                if not message.get("more_body"):
-                    break
-    except TimeoutError:
-        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come in; send it again") from None
-    return b"".join(parts)
+    async def _body(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> bytes:
+        """All of it, within the limits: what trickles in keeps no thread waiting, and nothing is done by half."""
+        said = Headers(scope=scope).get("content-length", "0")
+        length = int(said[:20]) if said.isdecimal() else 0
+        allowed, most = STRANGERS_LIMIT, _LIMITS.get(scope["path"], _LIMIT)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                while True:
+                    if max(size, length) > most:
+                        text = f"the request is too large; the limit is {most} bytes"
+                        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+                    if max(size, length) > allowed:
+                        await self._sign_in(Request(scope))
+                        await held.enter_async_context(self._large)
+                        allowed = most
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise BrokenOff
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if not message.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to come in; send it again") from None
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -4,22 +4,27 @@ One cmdlet a request, its parameters by name. Microsoft doesn't document it; wha
 is what is answered here: objects in `value`, warnings in `@adminapi.warnings`, more of them at `@odata.nextLink`, an
 error as OData has it (https://docs.oasis-open.org/odata/odata-json-format/v4.01, section 21), with the exception's name
 and text in `details`, divided by `|`.
+
+Connect-ExchangeOnline itself needs more than this: it loads its cmdlets from what `EXOModuleFile` gives, a file of
+Microsoft's, signs in to Entra, and asks for CLIXML.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from posthouse.admin import Forbidden
+from posthouse.admin import AdminError, Forbidden
 from posthouse.cmdlets.binding import Given, bind, require
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.exchange import EXCHANGE
@@ -42,6 +47,7 @@ router = APIRouter(tags=["Exchange Online"])
 REGISTRY = Registry(EXCHANGE + MESSAGE_TRACE + MESSAGE_TRACE_DETAIL + QUEUES + MESSAGES)
 """What administers: not what a script needs besides, nor what sends mail."""
 _PAGE = 1000
+_surrogate = re.compile("[\ud800-\udfff]").search
 _page_size = re.compile(r"odata\.maxpagesize=([0-9]{1,6})", re.IGNORECASE).search
 _DEEPEST = 20  # tables and lists in a parameter
 _STATUS = {
@@ -84,12 +90,13 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/adminapi/beta/{tenant}/InvokeCommand", summary="Run a cmdlet", response_model=Results, responses=_REFUSALS
+    "/adminapi/{version}/{tenant}/InvokeCommand", summary="Run a cmdlet", response_model=Results, responses=_REFUSALS
 )
 def invoke(
     request: Request,
     admin: Acting,
     desk: TheDesk,
+    version: Literal["beta", "v1.0"],
     tenant: Annotated[str, Path(max_length=253, description="Any: this posthouse is the tenant.")],
     body: Invocation,
     skip: Annotated[int, Query(alias="$skiptoken", ge=0, le=1_000_000_000)] = 0,
@@ -100,27 +107,27 @@ def invoke(
     call = _Call(admin, desk.settings)
     asked = _page_size(prefer)
     size = max(1, min(int(asked[1]) if asked else _PAGE, _PAGE))
-    found: list[Value] = []
-    try:
-        found += islice(call.run(body.CmdletInput), skip, skip + size + 1)
-    except PSError as error:
-        call.errors.append(error)
-    except Forbidden as error:
-        call.errors.append(PSError(str(error), error_id="CmdletAccessDeniedException"))
-    except LimitReached as error:
-        call.errors.append(PSError(str(error), error_id="LimitReached"))
+    found = call.page(body.CmdletInput, skip, size)
     if call.errors:
         return _refusal(call.errors, call.warnings)
-    context = f"{request.base_url}adminapi/beta/{tenant}/$metadata#Collection(Exchange.GenericHashTable)"
+    service = f"{request.base_url}adminapi/{version}/{tenant}"
     answer = {
-        "@odata.context": context,
+        "@odata.context": f"{service}/$metadata#Collection(Exchange.GenericHashTable)",
         "adminapi.warnings@odata.type": "#Collection(String)",
         "@adminapi.warnings": call.warnings,
-        "value": plain([_selected(_shown(value), select) for value in found[:size]]),
+        "value": plain([_selected(_shown(value), select) for value in found.objects]),
     }
-    if len(found) > size:
+    if call.what_if:
+        answer["@adminapi.confirmationmessage"] = "\n".join(call.what_if)
+    if found.more:
         answer["@odata.nextLink"] = str(request.url.include_query_params(**{"$skiptoken": skip + size}))
     return JSONResponse(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    objects: list[Value]
+    more: bool = False
 
 
 class _Call:
@@ -132,15 +139,27 @@ class _Call:
     def __init__(self, *services: object) -> None:
         self.warnings: list[str] = []
         self.errors: list[PSError] = []
+        self.what_if: list[str] = []
         self._services = Services(self, AllowedFiles(), lambda: datetime.now().astimezone(), services)
 
-    def run(self, given: CmdletInput) -> Iterator[Value]:
-        """Raises `PSError`."""
-        cmdlet = REGISTRY.cmdlet(given.CmdletName)
-        if cmdlet is None:
-            text = f"The term '{given.CmdletName}' is not recognized as the name of a cmdlet that is answered here."
-            raise PSError(text, category="ObjectNotFound", error_id="CommandNotFoundException")
-        binding = bind(cmdlet, [*_arguments(given.Parameters)])
+    def page(self, given: CmdletInput, skip: int, size: int) -> _Page:
+        """What it outputs, or what went wrong in `errors`. What changes something does so once, and has one page."""
+        try:
+            cmdlet = _named(given.CmdletName)
+            output = self._run(cmdlet, given.Parameters)
+            if cmdlet.should_process:
+                return _Page([*output])
+            found = [*islice(output, skip, skip + size + 1)]
+            return _Page(found[:size], len(found) > size)
+        except PSError as error:
+            self.errors.append(error)
+        except (AdminError, LimitReached) as error:
+            name = "CmdletAccessDeniedException" if isinstance(error, Forbidden) else type(error).__name__
+            self.errors.append(PSError(str(error), error_id=name))
+        return _Page([])
+
+    def _run(self, cmdlet: Cmdlet, parameters: Mapping[str, Any]) -> Iterator[Value]:
+        binding = bind(cmdlet, [*_arguments(parameters)])
         require(binding.missing(pipeline=False), cmdlet)
         running = self._running(cmdlet, binding.values)
         return iter(cmdlet.run(running, Bound(without_common(binding.values))))
@@ -153,9 +172,19 @@ class _Call:
     def write(self, stream: Stream, text: str) -> None:
         if stream == "warning":
             self.warnings.append(text.removeprefix("WARNING: ").rstrip())
+        elif stream == "host":
+            self.what_if.append(text.removeprefix("What if: ").rstrip())
 
     def ask(self, question: str) -> str:
         raise PSError(f"Nobody is there to answer: {question}", error_id="InvalidOperation")
+
+
+def _named(name: str) -> Cmdlet:
+    cmdlet = REGISTRY.cmdlet(name)
+    if cmdlet is None:
+        text = f"The term '{name}' is not recognized as the name of a cmdlet that is answered here."
+        raise PSError(text, category="ObjectNotFound", error_id="CommandNotFoundException")
+    return cmdlet
 
 
 def _preference(name: str) -> Value:
@@ -166,16 +195,23 @@ def _preference(name: str) -> Value:
 def _arguments(parameters: Mapping[str, Any]) -> Iterator[Given]:
     for name, value in parameters.items():
         if "@" not in name:  # annotations tell types, which our parameters have themselves
-            yield Given(name=name, value=_value(value), has_value=True)
+            yield Given(name=_value(name), value=_value(value), has_value=True)
 
 
-def _value(given: Any, depth: int = 0) -> Value:
-    """A table is what `@{Add = …; Remove = …}` is in PowerShell."""
+def _value(given: Any, depth: int = 0) -> Any:
+    """A table is what `@{Add = …; Remove = …}` is in PowerShell. What no JSON can say back is refused."""
     if depth > _DEEPEST:
         raise PSError(f"A parameter may hold tables and lists {_DEEPEST} deep.", category="InvalidData")
-    if isinstance(given, dict):
-        return Hashtable({key: _value(value, depth + 1) for key, value in given.items() if "@" not in key})
-    return [_value(value, depth + 1) for value in given] if isinstance(given, list) else given
+    match given:
+        case dict():
+            return Hashtable({_value(key): _value(value, depth + 1) for key, value in given.items() if "@" not in key})
+        case list():
+            return [_value(value, depth + 1) for value in given]
+        case str() if not given.isascii() and _surrogate(given):
+            raise PSError("A text has half a character (a lone surrogate).", category="InvalidData")
+        case float() if not math.isfinite(given):
+            raise PSError(f"{given} is no number.", category="InvalidData")
+    return given
 
 
 def _shown(value: Value) -> Any:
@@ -183,6 +219,8 @@ def _shown(value: Value) -> Any:
         return _shown(value.properties)
     if isinstance(value, Hashtable):
         return {str(key): _shown(part) for key, part in value.items()}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return [_shown(part) for part in value] if isinstance(value, list | tuple) else value
 
 
@@ -204,7 +242,11 @@ def _refusal(errors: list[PSError], warnings: list[str]) -> JSONResponse:
             "details": [
                 {"code": "Context", "target": "", "message": f"|{error.exception}|{error.message}"} for error in errors
             ],
-            "innererror": {"message": first.message, "type": first.exception},
+            "innererror": {
+                "message": first.message,
+                "type": first.exception,
+                "internalexception": {"message": first.message, "type": first.exception},
+            },
         },
         "adminapi.warnings@odata.type": "#Collection(String)",
         "@adminapi.warnings": warnings,

@@ -67,8 +67,17 @@ Listed = Annotated[Listing, Depends(_listing)]
 
 
 def _sortable(value: object) -> str:
-    """Texts without regard to case; anything else as JSON writes it."""
-    return value.casefold() if isinstance(value, str) else json.dumps(value)
+    """Texts without regard to case, numbers by their size, nothing first; anything else as JSON writes it."""
+    match value:
+        case str():
+            return value.casefold()
+        case bool():
+            return str(int(value))
+        case int():
+            return f"{value:020}"
+        case None:
+            return ""
+    return json.dumps(value)
 
 
 def _matches(name: str, pattern: str) -> bool:

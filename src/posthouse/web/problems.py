@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from posthouse import observe
 from posthouse.admin import (
@@ -25,6 +27,7 @@ from posthouse.admin import (
     cmdlet_spelling,
 )
 from posthouse.mail.text import one_line
+from posthouse.settings import SettingsError
 from posthouse.spool import SpoolError
 
 MEDIA_TYPE = "application/problem+json"
@@ -40,6 +43,8 @@ _STATUS: Mapping[type[AdminError], HTTPStatus] = {
     SignInRefused: HTTPStatus.UNAUTHORIZED,
     AdminError: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_MOST_TOLD, _LONGEST_FIELD = 20, 100
 _OF_ITEM = re.compile(r'[a-z_]+ (?:"[^"]*"|[0-9]+): ([a-z_]+): (.*)')
 _OF_ORGANIZATION = re.compile(r"([a-z_]+): (.*)")
 
@@ -68,7 +73,7 @@ class Refusal(Exception):
         super().__init__(detail)
         self.status = status
         self.detail = detail
-        self.headers = headers
+        self.headers = headers or {}
 
 
 def problem(
@@ -84,29 +89,20 @@ def problem(
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Have every error of the app answered so."""
-    app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(AdminError, _admin_error)
-    app.add_exception_handler(SpoolError, _spool_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _bug)
-
-
-async def _refusal(_: Request, error: Any) -> JSONResponse:
-    return problem(error.status, error.detail, headers=error.headers)
-
-
-async def _admin_error(_: Request, error: Any) -> JSONResponse:
+def problem_of(error: Exception, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """What a refusal by us, by `admin` or by the store is answered with."""
+    told = dict(headers or {})
+    if isinstance(error, Refusal):
+        return problem(error.status, error.detail, headers={**error.headers, **told})
+    if not isinstance(error, AdminError):
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5", **told})
     status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-    headers = {}
     if isinstance(error, LockedOut):
-        headers["Retry-After"] = str(int(error.seconds) + 1)
+        told["Retry-After"] = str(int(error.seconds) + 1)
     if status is HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
+        told["WWW-Authenticate"] = "Bearer"
     fields = [found for line in error.lines if (found := _field_of(line))]
-    return problem(status, "; ".join(error.lines), fields, headers)
+    return problem(status, "; ".join(error.lines), fields, told)
 
 
 def _field_of(line: str) -> tuple[str, str] | None:
@@ -115,19 +111,41 @@ def _field_of(line: str) -> tuple[str, str] | None:
     return (cmdlet_spelling(found[1]), found[2]) if found else None
 
 
-async def _spool_error(_: Request, error: Any) -> JSONResponse:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"})
+def add_handlers(app: FastAPI) -> None:
+    """Have every error of the app answered so."""
+    for kind in (Refusal, AdminError, SpoolError, SettingsError):
+        app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    return problem_of(error)
 
 
 async def _invalid(_: Request, error: Any) -> JSONResponse:
-    """What pydantic found; never with the input, which may hold a secret."""
-    errors = [(".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), one["msg"]) for one in error.errors()]
+    """What pydantic found, the first of it; never with the input, which may hold a secret."""
+    found = islice(error.errors(), _MOST_TOLD)
+    errors = [(".".join(map(str, one["loc"][1:])) or str(one["loc"][0]), one["msg"]) for one in found]
+    errors = [(field[:_LONGEST_FIELD], text) for field, text in errors]
     detail = "; ".join(f"{field}: {text}" for field, text in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors)
 
 
-async def _http_error(_: Request, error: Any) -> JSONResponse:
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+async def _http_error(request: Request, error: Any) -> JSONResponse:
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_allowed(request))}
+    return problem(error.status_code, str(error.detail), headers=headers)
+
+
+def _allowed(request: Request) -> Iterator[str]:
+    """All methods of the path (RFC 9110 15.5.6): each has a route of its own, and Starlette tells those of one."""
+    for method in _METHODS:
+        scope = {"type": "http", "method": "GET" if method == "HEAD" else method, "path": request.url.path}
+        if any(route.matches({**scope, "headers": []})[0] is Match.FULL for route in request.app.routes):
+            yield method
 
 
 async def _bug(request: Request, error: Exception) -> JSONResponse:

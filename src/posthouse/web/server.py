@@ -22,6 +22,7 @@ from posthouse.web.app import create_app
 
 _HEADER_SECONDS = 10.0
 _IDLE_SECONDS = 30
+_STALL_SECONDS = 60.0
 _CONNECTIONS = 200
 _HEADER_BYTES = 32 << 10
 _END_SECONDS = 3
@@ -108,7 +109,10 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Hangs up on a client that takes too long to say what it wants, or sends nothing at all."""
+    """Hangs up on a client that takes too long to say what it wants, sends nothing at all, or reads no answer.
+
+    Without waiting for what it has still to be sent: it doesn't read that either.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -125,4 +129,12 @@ class _Protocol(H11Protocol):
 
     def _hang_up_after(self, cycle: RequestResponseCycle | None) -> None:
         if self.cycle is cycle and (cycle is None or cycle.response_complete):
-            self.transport.close()
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(_STALL_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled.cancel()

@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from posthouse.admin import cmdlet_spelling
 from posthouse.organization import (
@@ -26,6 +26,7 @@ from posthouse.organization import (
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Secret = Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra={"writeOnly": True})]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+_MOST_KEYS, _LONGEST_LIST = 100, 10_000
 
 
 def plain(value: Any) -> Any:
@@ -37,6 +38,14 @@ class Given(BaseModel):
     """What a client sends: nothing unknown, nothing converted."""
 
     model_config = ConfigDict(strict=True, extra="forbid", populate_by_name=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_keys(cls, given: object) -> object:
+        """Each unknown one would be a mistake to tell."""
+        if isinstance(given, dict) and len(given) > _MOST_KEYS:
+            raise ValueError(f"it has more than {_MOST_KEYS} keys")
+        return given
 
     def values_given(self) -> dict[str, Any]:
         """By the names of Python; what isn't given isn't there."""
@@ -115,11 +124,10 @@ _MEANINGS = {
     "ef_skip_ips": "Enhanced filtering: pass over these addresses.",
     "sender_credentials": "Logins that devices may use. Passwords are written, never shown.",
     "rate_limit": "Messages a minute; null is no limit.",
-    "rewrite_from": "Senders that get another address: `ADDRESS`, `@OLD=@NEW` or `OLD@X=NEW@Y`.",
-    "priority": "Whose mail goes first where a next hop's limits make it wait.",
+    "rewrite_from": "The From address that its mail gets.",
     "recipient_domains": "Whose mail leaves by it: `*`, `contoso.com` or `*.contoso.com`.",
     "all_accepted_domains": "All recipients in accepted domains.",
-    "transport": "How: `smtp`, `graph` for Microsoft Graph, or `mailbox` for Maildirs of this relay.",
+    "transport": "How: `smtp`, or `mailbox` for Maildirs of this relay.",
     "use_mx_record": "To the MX of the recipient's domain.",
     "smart_hosts": "To these hosts instead.",
     "port": "Of the smart hosts, or MX.",
@@ -127,8 +135,7 @@ _MEANINGS = {
     "tls_settings": "How far the next hop's TLS must go; `None` is opportunistic.",
     "tls_domain": "The name that the next hop's certificate must have, with `DomainValidation`.",
     "client_certificate": "Shown to the next hop. Written as a PFX, shown as its thumbprint.",
-    "credential": "The credentials that sign in to the next hop; several share the mail.",
-    "endpoint": "Of Microsoft Graph; national clouds have others.",
+    "credential": "The name of the credential that signs in to the next hop.",
     "throttle": "What the next hop allows us.",
     "mailboxes": "The addresses that a `mailbox` connector holds; `*` makes them as mail comes.",
     "mta_sts_mode": "MTA-STS policies of the recipient's domain (RFC 8461).",
@@ -151,7 +158,7 @@ def _kind(hint: Any, leaves: Mapping[type, Any]) -> Any:
     if get_origin(hint) in (Union, types.UnionType):
         return next(_kind(part, leaves) for part in get_args(hint) if part is not type(None)) | None
     if get_origin(hint) is tuple:
-        return list[_kind(get_args(hint)[0], leaves)]
+        return Annotated[list[_kind(get_args(hint)[0], leaves)], Field(max_length=_LONGEST_LIST)]
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return Literal[tuple(member.value for member in hint)]
     return leaves.get(hint, leaves[str])  # a network is a text

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from posthouse import __version__
-from posthouse.admin import Act, Acts, Permission
+from posthouse.admin import Act, Acts, Administration, Permission
 from posthouse.analysis import analyze
 from posthouse.analysis import explain as explained
 from posthouse.mail import Notify, Ret
@@ -147,8 +147,7 @@ class HealthReport(BaseModel):
 @router.post("/send", summary="Send a test mail", response_model=Sent)
 async def send(admin: Acting, desk: TheDesk, body: TestMail) -> Response:
     """The answer is 200 also where the server refuses: `accepted` and `error` tell."""
-    options = _options(body)
-    await run_in_threadpool(_record, admin, options.target)
+    options = await run_in_threadpool(_allowed, admin, body)
     async with desk.tools:
         result = await send_async(options)
     return JSONResponse(plain(result.to_json()))
@@ -218,7 +217,15 @@ def health(admin: Acting) -> Response:
     return JSONResponse({"version": __version__, **admin.health.report()})
 
 
-def _record(admin: Any, target: str) -> None:
+def _allowed(admin: Administration, mail: TestMail) -> SendOptions:
+    """In this order: a certificate is opened only for who may send."""
+    admin.ledger.check(Acts.SEND_TEST)
+    options = _options(mail)
+    _record(admin, options.target)
+    return options
+
+
+def _record(admin: Administration, target: str) -> None:
     with admin.ledger.attempt(Acts.SEND_TEST, target) as record:
         admin.ledger.write(record())
 
