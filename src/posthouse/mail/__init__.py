@@ -4,7 +4,7 @@ Pure data and pure functions: nothing here does I/O or reads a clock.
 """
 
 from posthouse.mail.address import domain_of
-from posthouse.mail.content import Content, MemoryContent
+from posthouse.mail.content import Content, HeadReplaced, MemoryContent
 from posthouse.mail.envelope import Body, Envelope, Notify, Recipient, Ret
 from posthouse.mail.message import Client, Message, message_id, received_time
 from posthouse.mail.outcome import Delivery, DsnDuty, Outcome, Status
@@ -17,6 +17,7 @@ __all__ = [
     "Delivery",
     "DsnDuty",
     "Envelope",
+    "HeadReplaced",
     "MemoryContent",
     "Message",
     "Notify",

@@ -41,3 +41,28 @@ class MemoryContent:
 
     def chunks(self) -> Iterator[bytes]:
         return iter(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadReplaced:
+    """Another content with `head` in place of its first `skipped` bytes."""
+
+    content: Content
+    skipped: int
+    head: bytes
+
+    @property
+    def size(self) -> int:
+        return self.content.size - self.skipped + len(self.head)
+
+    @property
+    def in_memory(self) -> bool:
+        return self.content.in_memory
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self.head
+        left = self.skipped
+        for chunk in self.content.chunks():
+            if len(chunk) > left:
+                yield chunk[left:]
+            left = max(left - len(chunk), 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from posthouse.mail import encoded_words
+from posthouse.mail.content import Content
 from posthouse.mail.message import Client
 from posthouse.mail.text import one_line
 
@@ -64,6 +65,16 @@ def split(content: bytes) -> int:
     if end is None:
         return len(content)
     return end.end() + 2 if content.startswith(b"\r\n", end.end()) else end.end()
+
+
+def block(content: Content) -> bytes:
+    """The header with its blank line, read from the first pieces of a content (blocking where they are in a file)."""
+    head = b""
+    for chunk in content.chunks():
+        head += chunk
+        if (end := split(head)) < len(head):
+            return head[:end]
+    return head
 
 
 def well_formed(block: bytes) -> bytes:

@@ -33,6 +33,7 @@ from posthouse.organization.policy import (
     internal_headers_retained,
     resolve_postmaster,
 )
+from posthouse.organization.rewriting import Rewriter
 from posthouse.organization.routing import Route, route
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Peer",
     "Priority",
     "Proof",
+    "Rewriter",
     "Rewriting",
     "Route",
     "SenderCredential",

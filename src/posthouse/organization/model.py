@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from posthouse.organization.connectors import AcceptedDomain, Credential, InboundConnector, OutboundConnector
 from posthouse.organization.index import InboundIndex, OutboundIndex
 from posthouse.organization.memo import Memo
+from posthouse.organization.rewriting import Rewriter
 
 if TYPE_CHECKING:
     from posthouse.organization.attribution import Candidates, Peer
@@ -75,6 +77,11 @@ class Organization:
     def routes(self) -> Memo[str, Route]:
         """What `route` has found so far, by forward-path."""
         return Memo(REMEMBERED)
+
+    @cached_property
+    def rewriters(self) -> Mapping[str, Rewriter]:
+        """Of the inbound connectors that give senders another address, by Name."""
+        return {one.name: Rewriter(one.rewrite_from) for one in self.inbound if one.rewrite_from}
 
     @property
     def has_logins(self) -> bool:

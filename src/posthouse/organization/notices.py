@@ -15,7 +15,6 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
         "ef_skip_last_ip",
         "ef_skip_ips",
         "rate_limit",
-        "rewrite_from",
     ),
     OutboundConnector: (
         "mta_sts_mode",

@@ -13,7 +13,7 @@ from posthouse.net.dns import Resolver
 from posthouse.net.verification import Verifier
 from posthouse.organization import Organization, OutboundConnector, TransportKind
 from posthouse.spool import Secrets, SpoolError, StoreUnavailable
-from posthouse.transports import MailboxTransport, SmtpTransport, Transport
+from posthouse.transports import MailboxTransport, RewritingTransport, SmtpTransport, Transport
 
 log = observe.logger
 
@@ -50,6 +50,8 @@ class Exits:
                 if known and known.connector == connector and known.verifier is verifier:
                     fresh[connector.name] = known
                 elif transport := await self._made(connector, verifier):
+                    if connector.rewrite_from:
+                        transport = RewritingTransport(transport, connector.rewrite_from)
                     fresh[connector.name] = _Exit(connector, verifier, transport)
         gone = [exit_ for name, exit_ in self._exits.items() if fresh.get(name) is not exit_]
         self._exits = fresh

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from posthouse.mail import Body, Client, Content, Envelope, MemoryContent, Message, Recipient, Refused, Reply, headers
-from posthouse.organization import Attribution, ConnectorType, Organization, internal_headers_retained, route
+from posthouse.organization import (
+    Attribution,
+    ConnectorType,
+    Organization,
+    Rewriter,
+    internal_headers_retained,
+    route,
+)
 from posthouse.relay.budget import Budget
 from posthouse.smtp import MailFrom
 from posthouse.spool import Incoming, NewMessage, Spool
@@ -95,9 +104,11 @@ class Transaction:
             tls=tls,
             connector=connector.name if connector else None,
         )
-        prefix = trace_line + self._completion(facts, at)
+        reverse_path = self._reverse_path()
+        prefix = trace_line + self._completion(facts, reverse_path, at)
         content = self._content(prefix)
-        message = Message(self.id, at, self._envelope(), content, connector.name if connector else None, client)
+        envelope = self._envelope(reverse_path)
+        message = Message(self.id, at, envelope, content, connector.name if connector else None, client)
         reasons = self._reasons()
         leased = budget.reserve(content, len(self.recipients))
         return NewMessage(message, facts.subject, facts.message_id, reasons, leased=leased)
@@ -113,7 +124,12 @@ class Transaction:
         """For the trace: why the message was taken, and why the (first) recipients go the way they go."""
         paths = (recipient.forward_path for recipient in self.recipients[:ROUTES_TOLD])
         routes = dict.fromkeys(route(self.organization, path).reason for path in paths)
-        return "\n".join((*self.attribution.reasons, *routes))
+        return "\n".join((*self.attribution.reasons, *self._rewritings(), *routes))
+
+    def _rewritings(self) -> Iterator[str]:
+        connector = self.attribution.connector
+        if connector and connector.rewrite_from and (became := self._reverse_path()) != self.mail.reverse_path:
+            yield f"{connector.name}: its RewriteFrom makes <{self.mail.reverse_path}> <{became}>"
 
     def _spill(self) -> None:
         self._take_header()
@@ -136,27 +152,38 @@ class Transaction:
         clean = headers.well_formed(block)
         if not internal_headers_retained(self.attribution):
             clean = headers.remove(clean, headers.INTERNAL_PREFIXES)
+        if rewriter := self._rewriter:
+            clean = rewriter.header(clean)
         if clean is not block:
             self._parts[:1] = [clean, first[end:]]
         self.facts = headers.survey(clean, self.hostname)
 
-    def _completion(self, facts: headers.HeaderFacts, at: float) -> bytes:
+    @property
+    def _rewriter(self) -> Rewriter | None:
+        """Of the connector, if it gives senders another address."""
+        connector = self.attribution.connector
+        return self.organization.rewriters[connector.name] if connector and connector.rewrite_from else None
+
+    def _reverse_path(self) -> str:
+        """Policy has judged the one that the client gave; the mail goes on with what it becomes, if it is rewritten."""
+        rewriter = self._rewriter
+        return rewriter.address(self.mail.reverse_path) if rewriter else self.mail.reverse_path
+
+    def _completion(self, facts: headers.HeaderFacts, reverse_path: str, at: float) -> bytes:
         connector = self.attribution.connector
         if connector is None or connector.connector_type is not ConnectorType.ON_PREMISES:
             return b""
-        return headers.completed(
-            facts, reverse_path=self.mail.reverse_path, hostname=self.hostname, message_id=self.id, at=at
-        )
+        return headers.completed(facts, reverse_path=reverse_path, hostname=self.hostname, message_id=self.id, at=at)
 
-    def _envelope(self) -> Envelope:
+    def _envelope(self, reverse_path: str) -> Envelope:
         """Claims 8BITMIME and SMTPUTF8 only where needed: many clients always do, and not every next hop has them."""
         mail = self.mail
         body, smtputf8 = mail.body, mail.smtputf8
         if self._is_ascii:
             body = Body.SEVEN_BIT
-            paths = (mail.reverse_path, *(recipient.forward_path for recipient in self.recipients))
+            paths = (reverse_path, *(recipient.forward_path for recipient in self.recipients))
             smtputf8 = smtputf8 and not all(map(str.isascii, paths))
-        return Envelope(mail.reverse_path, tuple(self.recipients), mail.ret, mail.envid, smtputf8, body)
+        return Envelope(reverse_path, tuple(self.recipients), mail.ret, mail.envid, smtputf8, body)
 
     def _content(self, prefix: bytes) -> Content:
         if self._file is None:

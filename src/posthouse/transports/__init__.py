@@ -5,6 +5,15 @@ from posthouse.transports.connection import Timeouts
 from posthouse.transports.fake import FakeTransport
 from posthouse.transports.mailbox import MailboxTransport
 from posthouse.transports.pool import PoolLimits
+from posthouse.transports.rewriting import RewritingTransport
 from posthouse.transports.smtp import SmtpTransport
 
-__all__ = ["FakeTransport", "MailboxTransport", "PoolLimits", "SmtpTransport", "Timeouts", "Transport"]
+__all__ = [
+    "FakeTransport",
+    "MailboxTransport",
+    "PoolLimits",
+    "RewritingTransport",
+    "SmtpTransport",
+    "Timeouts",
+    "Transport",
+]
