@@ -58,6 +58,13 @@ def test_a_file_that_was_named_may_be_read_and_written(folder: Path) -> None:
     assert scripts.run(f"(Import-Csv {report}).Port") == "25\n"
 
 
+def test_what_is_appended_has_no_second_header(folder: Path) -> None:
+    report = folder.parent / "report.csv"
+    scripts = Scripts(files=AllowedFiles([report]))
+    scripts.run(f"foreach ($n in 1..2) {{ [pscustomobject]@{{ N = $n }} | Export-Csv {report} -Append }}")
+    assert report.read_text("utf-8") == '"N"\n"1"\n"2"\n'
+
+
 def test_a_windows_path_stands_for_a_file_of_the_same_name(folder: Path) -> None:
     scripts = Scripts(files=AllowedFiles([folder / "cert.pfx"]))
     assert scripts.run("@(Get-Content 'C:\\Certificate\\cert.pfx' -Encoding Byte).Count") == "3\n"

@@ -22,6 +22,8 @@ _MOST_IN_TABLE = 4  # properties; more are a list
 _MOST_COLUMNS = 10  # of a table for which nobody named columns
 _NAME_WIDTH = 30  # of the names in a hashtable's table
 _NARROWEST = 4
+_LONGEST_WRAPPED = 10_000
+_LIST = 100  # what a list costs, in elements: lists in lists may be many and empty
 _ELLIPSIS = "…"
 
 
@@ -39,7 +41,7 @@ class Column:
 def cell(value: Value, pattern: str = "") -> str:
     """A value in a table or list, on one line unless it has several."""
     if isinstance(value, list | bytes):
-        shown = ", ".join(cell(part) for part in value[:_MOST_ITEMS])
+        shown = ", ".join(to_text(part) if isinstance(part, list) else cell(part) for part in value[:_MOST_ITEMS])
         return "{" + shown + (_ELLIPSIS if len(value) > _MOST_ITEMS else "") + "}"
     if isinstance(value, Hashtable):
         return cell([f"[{to_text(key)}, {to_text(part)}]" for key, part in value.items()])
@@ -118,9 +120,16 @@ def _row_lines(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool
 
 def _cell_lines(text: str, width: int, *, wrap: bool) -> list[str]:
     if wrap:
-        return [part for line in text.split("\n") for part in textwrap.wrap(line, max(1, width)) or [""]]
+        return [part for line in text.split("\n") for part in _wrapped(line, max(1, width))]
     line, broken, _ = text.partition("\n")
     return [line[: max(0, width - 1)] + _ELLIPSIS if len(line) > width or broken else line]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """At spaces; `textwrap` takes quadratic time where a long line has none."""
+    if len(line) > _LONGEST_WRAPPED:
+        return [line[at : at + width] for at in range(0, len(line), width)]
+    return textwrap.wrap(line, width) or [""]
 
 
 # Lists
@@ -152,17 +161,21 @@ def _property_lines(label: str, text: str, width: int) -> list[str]:
 
 
 class Display:
-    """Gathers what comes until its kind changes, then shows it with `write`."""
+    """Gathers what comes until its kind changes, then shows it with `write`. `charge` counts what it walks through."""
 
-    def __init__(self, registry: Registry, width: int, write: Callable[[str], None]) -> None:
+    def __init__(
+        self, registry: Registry, width: int, write: Callable[[str], None], charge: Callable[[int], None]
+    ) -> None:
         self._registry = registry
         self._width = width
         self._write = write
+        self._charge = charge
         self._kind: tuple[object, ...] = ()
         self._group: list[Value] = []
 
     def feed(self, value: Value) -> None:
         if isinstance(value, list | bytes):
+            self._charge(_LIST + len(value))
             for part in items(value):
                 self.feed(part)
         elif isinstance(value, PSObject | Hashtable) and not (isinstance(value, PSObject) and _is_line(value)):

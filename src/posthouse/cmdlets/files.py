@@ -33,6 +33,10 @@ class AllowedFiles:
             raise _denied(path, f"it has more than {_LARGEST} bytes")
         return content
 
+    def holds(self, path: str) -> bool:
+        file = self._named(path)
+        return file is not None and file.is_file() and file.stat().st_size > 0
+
     def write(self, path: str, content: bytes, *, append: bool = False) -> None:
         file = self._named(path)
         if file is None:

@@ -175,6 +175,10 @@ class Files(Protocol):
 
     def read(self, path: str) -> bytes: ...
 
+    def holds(self, path: str) -> bool:
+        """Whether it may be written and has content already."""
+        ...
+
     def write(self, path: str, content: bytes, *, append: bool = False) -> None: ...
 
 

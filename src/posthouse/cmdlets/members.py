@@ -214,6 +214,7 @@ _COMMON: Mapping[str, Member] = {
     "where": _where,
     "foreach": _for_each,
 }
+_COPIES = frozenset(("clone", "toarray", "getenumerator", "where", "foreach"))
 METHOD_NAMES = frozenset(name for _, table in _METHODS for name in table) | frozenset(_COMMON)
 """Every method that some value has: a script that calls another is refused before it runs."""
 
@@ -314,8 +315,7 @@ def _method(value: Value, name: str) -> Member | None:
 
 def _charge(value: Value, name: str, arguments: tuple[Value, ...], budget: Budget) -> None:
     """What a method may make at most, before it makes it."""
-    size = len(value) if isinstance(value, str | list | Hashtable) else 1
-    budget.step(size // 100)
+    size = len(value) if isinstance(value, str) or (isinstance(value, list | Hashtable) and name in _COPIES) else 1
     if name in ("padleft", "padright") and arguments:
         size = max(size, _int(arguments[0]))
     elif name == "replace" and isinstance(value, str) and len(arguments) > 1 and to_text(arguments[0]):

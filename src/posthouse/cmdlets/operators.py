@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from posthouse.cmdlets.conversion import ConversionError, PSType, named, number, to_boolean
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.limits import Budget
 from posthouse.cmdlets.numbers import format_composite
-from posthouse.cmdlets.patterns import expand, like, regex
+from posthouse.cmdlets.patterns import check_length, expand, like, regex
 from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import ArrayList, Hashtable, PSObject, TypeReference, Value, items, type_name
 
@@ -116,9 +117,11 @@ class Operators:
             return [item for item in left if test(self, item, right, case_sensitive)]
         return test(self, left, right, case_sensitive)
 
-    def _match(self, left: Value, right: Value, case_sensitive: bool) -> bool:
+    def matches_regex(self, left: Value, right: Value, case_sensitive: bool) -> bool:
+        """-match, and what `switch -Regex` does; $Matches then has the groups."""
         text = to_text(left)
-        found = regex(to_text(right), text, ignore_case=not case_sensitive).search(text)
+        with self._pattern(right, text, case_sensitive) as pattern:
+            found = pattern.search(text)
         if found:
             names = {index: name for name, index in found.re.groupindex.items()}
             groups = [(names.get(i, i), found[i]) for i in range(found.re.groups + 1) if found[i] is not None]
@@ -133,10 +136,18 @@ class Operators:
 
         def one(value: Value) -> str:
             text = to_text(value)
-            found = regex(pattern, text, ignore_case=not case_sensitive)
-            return found.sub(lambda match: self._charged(expand(replacement, match)), text)
+            with self._pattern(pattern, text, case_sensitive) as compiled:
+                return compiled.sub(lambda match: self._charged(expand(replacement, match)), text)
 
         return [one(value) for value in left] if isinstance(left, list) else one(left)
+
+    @contextmanager
+    def _pattern(self, pattern: Value, text: str, case_sensitive: bool) -> Iterator[re.Pattern[str]]:
+        """A regular expression for that text, in as much time as is left."""
+        check_length(to_text(pattern), text)
+        compiled = regex(to_text(pattern), ignore_case=not case_sensitive)
+        with self.budget.in_time():
+            yield compiled
 
     def _charged(self, text: str) -> str:
         self.budget.charge(len(text) + 1)
@@ -152,8 +163,8 @@ class Operators:
         for value in items(left):
             text = to_text(value)
             self.budget.charge(len(text) + 1)
-            compiled = regex(re.escape(pattern) if simple else pattern, text, ignore_case=not case_sensitive)
-            found += [part for part in compiled.split(text, max(0, most - 1)) if part is not None]
+            with self._pattern(re.escape(pattern) if simple else pattern, text, case_sensitive) as compiled:
+                found += [part for part in compiled.split(text, max(0, most - 1)) if part is not None]
         return found
 
     def join(self, left: Value, right: Value = "", case_sensitive: bool = False) -> str:
@@ -321,8 +332,8 @@ _FILTERS: dict[str, Callable[[Operators, Value, Value, bool], bool]] = {
     "le": lambda _, left, right, case: compare(left, right, case) <= 0,
     "like": lambda _, left, right, case: like(to_text(left), to_text(right), ignore_case=not case),
     "notlike": lambda _, left, right, case: not like(to_text(left), to_text(right), ignore_case=not case),
-    "match": Operators._match,
-    "notmatch": lambda self, left, right, case: not self._match(left, right, case),
+    "match": Operators.matches_regex,
+    "notmatch": lambda self, left, right, case: not self.matches_regex(left, right, case),
 }
 _OTHERS: dict[str, Callable[[Operators, Value, Value, bool], Value]] = {
     "contains": lambda _, left, right, case: _contains(left, right, case),

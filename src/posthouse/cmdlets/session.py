@@ -5,7 +5,7 @@ from __future__ import annotations
 from posthouse.cmdlets.display import Display
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.interface import Host, Services, Stream
-from posthouse.cmdlets.limits import Budget
+from posthouse.cmdlets.limits import Budget, LimitReached
 from posthouse.cmdlets.powershell import Script, prepare
 from posthouse.cmdlets.powershell.interpreter import Interpreter, ScriptExit
 from posthouse.cmdlets.powershell.records import error_text
@@ -21,7 +21,7 @@ class Session:
         self.ended = False
         self._budget = budget or Budget()
         self._host = services.host
-        self._display = Display(registry, services.host.width, self._write_output)
+        self._display = Display(registry, services.host.width, self._write_output, self._budget.charge)
         host = _Flushing(services.host, self._display, self._budget)
         services = Services(host, services.files, services.now, services.others)
         self._interpreter = Interpreter(registry, services, self._budget, self._show_error)
@@ -39,6 +39,13 @@ class Session:
         self._budget.refill()
         self._interpreter.failed = False
         try:
+            return self._run(script)
+        except LimitReached as reached:
+            reached.place = reached.place or self._interpreter.at
+            raise
+
+    def _run(self, script: Script) -> int:
+        try:
             for value in self._interpreter.run_script(script.block, script.source):
                 self._display.feed(value)
         except ScriptExit as leaving:
@@ -46,6 +53,11 @@ class Session:
             return leaving.status
         except PSError as error:
             self._interpreter.report(error)
+            return FAILED
+        except RecursionError:
+            overflow = PSError("The script failed due to call depth overflow.", error_id="CallDepthOverflow")
+            overflow.place = self._interpreter.at
+            self._interpreter.report(overflow)
             return FAILED
         finally:
             self._display.flush()

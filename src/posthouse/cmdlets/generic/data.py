@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from posthouse.cmdlets.conversion import INT, STRING, SWITCH
@@ -19,6 +20,7 @@ from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import CUSTOM_OBJECT, Hashtable, PSObject, Value, items
 
 _DEEPEST = 100
+_NODE = 16  # what a value costs that JSON holds, in characters
 
 
 def convert_to_json(context: Context, bound: Bound) -> Iterator[Value]:
@@ -27,7 +29,7 @@ def convert_to_json(context: Context, bound: Bound) -> Iterator[Value]:
     if not 1 <= depth <= _DEEPEST:
         raise PSError(f"The depth must be from 1 to {_DEEPEST}.", category="InvalidArgument", error_id="Depth")
     values = list(pipeline(bound))
-    data = [_plain(value, depth) for value in values]
+    data = [_plain(context, value, depth) for value in values]
     whole: Any = data[0] if len(data) == 1 and not bound.get("AsArray") else data
     if "InputObject" in bound and isinstance(bound["InputObject"], list):
         whole = data
@@ -39,83 +41,77 @@ def convert_to_json(context: Context, bound: Bound) -> Iterator[Value]:
     yield text
 
 
-def _plain(value: Value, depth: int) -> Any:
+def _plain(context: Context, value: Value, depth: int) -> Any:
     """A value as JSON's own. What is deeper than `depth` is text."""
+    context.charge(4 * _NODE)
+    if isinstance(value, float) and not isfinite(value):
+        return to_text(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime):
-        return (
-            format_date(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK").replace(".", ".")
-            if value.microsecond
-            else _second(value)
-        )
-    if isinstance(value, timedelta):
-        return to_text(value)
+        return format_date(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
     if depth < 0:
         return to_text(value)
     if isinstance(value, list | bytes):
-        return [_plain(part, depth - 1) for part in value]
+        return [_plain(context, part, depth - 1) for part in value]
     if isinstance(value, Hashtable | PSObject):
-        return {to_text(name): _plain(part, depth - 1) for name, part in properties_of(value).items()}
+        return {to_text(name): _plain(context, part, depth - 1) for name, part in properties_of(value).items()}
     return to_text(value)
-
-
-def _second(value: datetime) -> str:
-    return format_date(value, "yyyy-MM-ddTHH:mm:ssK")
 
 
 def convert_from_json(context: Context, bound: Bound) -> Iterator[Value]:
     text = "\n".join(to_text(part) for part in pipeline(bound))
-    context.charge(len(text))
+    context.charge(_NODE * len(text))
     try:
-        value = json.loads(text)
+        found = _object(context, json.loads(text))
     except (ValueError, RecursionError) as error:
         why = str(error) if isinstance(error, ValueError) else "it is nested too deeply"
         raise PSError(f"Conversion from JSON failed with error: {why}", error_id="JsonError") from None
-    yield from items(_object(value))
+    yield from items(found)
 
 
-def _object(value: Any) -> Value:
+def _object(context: Context, value: Any) -> Value:
+    context.charge(1)
     if isinstance(value, dict):
-        return PSObject.of(CUSTOM_OBJECT, {name: _object(part) for name, part in value.items()})
-    return [_object(part) for part in value] if isinstance(value, list) else value
+        return PSObject.of(CUSTOM_OBJECT, {name: _object(context, part) for name, part in value.items()})
+    return [_object(context, part) for part in value] if isinstance(value, list) else value
 
 
 def convert_to_csv(context: Context, bound: Bound) -> Iterator[Value]:
-    text = _csv(context, bound)
-    yield from text.splitlines()
+    yield from _csv(context, bound, header=not bound.get("NoHeader")).splitlines()
 
 
-def _csv(context: Context, bound: Bound) -> str:
-    """Every field in quotes, the columns those of the first object."""
+def _csv(context: Context, bound: Bound, *, header: bool = True) -> str:
+    """Every field in quotes but $null, the columns those of the first object."""
     delimiter = bound.get("Delimiter", ",")
     if len(delimiter) != 1:
         raise PSError("The delimiter must be one character.", category="InvalidArgument", error_id="Delimiter")
-    written = io.StringIO()
-    writer = csv.writer(written, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    lines: list[str] = []
     names: list[Value] = []
     for item in pipeline(bound):
+        properties = properties_of(item) or Hashtable({"Length": len(to_text(item))})
         if not names:
-            names = list(properties_of(item)) or ["Length"]
-            if not bound.get("NoHeader"):
-                writer.writerow(names)
-        properties = properties_of(item) or {"Length": len(to_text(item))}
-        row = [_field(properties.get(name)) for name in names]
-        context.charge(sum(map(len, row)))
-        writer.writerow(row)
-    return written.getvalue()
+            names = list(properties)
+            lines += [delimiter.join(map(_field, names))] if header else []
+        lines.append(delimiter.join(_field(properties.get(name)) for name in names))
+        context.charge(len(lines[-1]))
+    return "".join(line + "\n" for line in lines)
 
 
 def _field(value: Value) -> str:
     """A list is its type's name in PowerShell, which helps nobody: here its elements, as -join ' ' gives them."""
-    return format_date(value) if isinstance(value, datetime) else to_text(value)
+    if value is None:
+        return ""
+    text = format_date(value) if isinstance(value, datetime) else to_text(value)
+    return '"' + text.replace('"', '""') + '"'
 
 
 def export_csv(context: Context, bound: Bound) -> Iterator[Value]:
     path = bound["Path"]
-    text = _csv(context, bound)
+    append = bool(bound.get("Append"))
+    text = _csv(context, bound, header=not (append and context.services.files.holds(path)))
     if context.should_process(path):
-        context.services.files.write(path, text.encode(), append=bool(bound.get("Append")))
+        context.services.files.write(path, text.encode(), append=append)
     yield from ()
 
 

@@ -104,7 +104,8 @@ def out_string(context: Context, bound: Bound) -> Iterator[Value]:
         context.charge(len(text))
         parts.append(text)
 
-    display = Display(context.registry, bound.get("Width") or context.services.host.width, write)
+    width = bound.get("Width") or context.services.host.width
+    display = Display(context.registry, width, write, context.charge)
     for value in pipeline(bound):
         display.feed(value)
     display.flush()

@@ -124,7 +124,8 @@ def _unique(values: Iterable[Value]) -> Iterator[Value]:
 
 def _identity(value: Value) -> str:
     """What two equal values have alike. Texts differ in case here."""
-    return f"{type(value).__name__} {to_text(value)} {dict(properties_of(value).items())!r}"
+    properties = [(to_text(name), to_text(part)) for name, part in properties_of(value).items()]
+    return f"{type(value).__name__} {to_text(value)} {properties}"
 
 
 def sort_object(context: Context, bound: Bound) -> Iterator[Value]:

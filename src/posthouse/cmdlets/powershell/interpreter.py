@@ -9,9 +9,9 @@ from posthouse.cmdlets.binding import Binding, Given, bind, bind_item, require
 from posthouse.cmdlets.conversion import to_boolean
 from posthouse.cmdlets.errors import Place, PSError
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter, Services
-from posthouse.cmdlets.limits import Budget
+from posthouse.cmdlets.limits import Budget, LimitReached
 from posthouse.cmdlets.operators import equal
-from posthouse.cmdlets.patterns import like, regex
+from posthouse.cmdlets.patterns import like
 from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.calls import declared, splatted
 from posthouse.cmdlets.powershell.evaluation import Evaluator
@@ -78,20 +78,20 @@ class Interpreter(Evaluator):
         self.show_error = show_error
         self.functions: dict[str, s.Function] = {}
         self.source = Source("", "")
+        self.at: Place | None = None
         self.reported = 0
         self.failed = False
         self.root = Frame(Scope())
 
     def run_script(self, block: s.Block, source: Source) -> Iterator[Value]:
-        """Its output. Raises `PSError` for an error that ended it, `ScriptExit`, `LimitReached`."""
+        """Its output. Raises `PSError` for an error that ended it, `ScriptExit`, `LimitReached`, `RecursionError`."""
         self.source = source
         try:
-            yield from self.run_block(block, self.root)
+            for statement in block:
+                self.at = self.place(statement)
+                yield from self.run_statement(statement, self.root)
         except (_Return, _Break, _Continue):
             return
-        except RecursionError:
-            text = "The script failed due to call depth overflow."
-            raise PSError(text, error_id="CallDepthOverflow", stop=True) from None
 
     def script_block(self, code: s.Code, frame: Frame) -> ScriptBlock:
         return Block(self, code, frame, code.source)
@@ -113,6 +113,9 @@ class Interpreter(Evaluator):
             yield from _RUN[type(statement)](self, statement, frame)
             if isinstance(statement, s.Pipeline | s.Assignment):
                 self.succeeded = self.reported == reported
+        except LimitReached as reached:
+            reached.place = reached.place or self.place(statement)
+            raise
         except PSError as error:
             self.succeeded = False
             error.place = error.place or self.place(statement)
@@ -230,12 +233,10 @@ class Interpreter(Evaluator):
         wanted = self.evaluate(condition, frame)
         if isinstance(wanted, Block):
             return to_boolean(collected(wanted.run(value)))
-        text = to_text(wanted)
         if node.match == "wildcard":
-            return like(to_text(value), text, ignore_case=not node.case_sensitive)
+            return like(to_text(value), to_text(wanted), ignore_case=not node.case_sensitive)
         if node.match == "regex":
-            found = regex(text, to_text(value), ignore_case=not node.case_sensitive)
-            return found.search(to_text(value)) is not None
+            return self.operators.matches_regex(value, wanted, node.case_sensitive)
         return equal(value, wanted, node.case_sensitive)
 
     def _try(self, node: s.Try, frame: Frame) -> Iterator[Value]:
