@@ -110,3 +110,90 @@ def asked_for_token(ask: Ask, entra: Entra, **changed: str | None) -> tuple[int,
     tenant = changed.pop("tenant", entra.tenant)
     form = {name: value for name, value in (right | changed).items() if value is not None}
     return ask(f"/{tenant}/oauth2/v2.0/token", **form)
+
+
+def test_a_device_code_and_the_token_for_it(ask: Ask, entra: Entra) -> None:
+    entra.register(client_id="public", public=True)
+    code = device_code(ask, entra)
+    assert code["verification_uri"] in code["message"]
+    assert code["user_code"] in code["message"]
+    assert (code["interval"], code["expires_in"]) == (5, 900)
+    status, pending = redeemed(ask, entra, code)
+    assert (status, pending["error"], pending["error_codes"]) == (400, "authorization_pending", [70016])
+    entra.sign_in("user@contoso.test", code["user_code"])
+    status, token = redeemed(ask, entra, code)
+    assert (status, token["token_type"], token["scope"]) == (200, "Bearer", DELEGATED)
+    grant = entra.grant(token["access_token"], "https://outlook.office365.com")
+    assert grant is not None
+    assert (grant.user, grant.client_id) == ("user@contoso.test", "public")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [("authorization_declined", 65004), ("expired_token", 70020), ("slow_down", 70016)],
+)
+def test_a_device_code_that_gives_no_token(ask: Ask, entra: Entra, error: str, code: int) -> None:
+    entra.register(client_id="public", public=True)
+    given = device_code(ask, entra)
+    entra.devices[given["device_code"]].answer = error
+    status, refusal = redeemed(ask, entra, given)
+    assert (status, refusal["error"], refusal["error_codes"]) == (400, error, [code])
+
+
+def test_a_device_code_needs_a_public_client_and_a_code_of_its_own(ask: Ask, entra: Entra) -> None:
+    app = entra.register(client_id="public")
+    code = device_code(ask, entra)
+    status, refusal = redeemed(ask, entra, code)
+    assert (status, refusal["error"], refusal["error_codes"]) == (401, "invalid_client", [7000218])
+    app.public = True
+    status, refusal = redeemed(ask, entra, {"device_code": "guess"})
+    assert (status, refusal["error"]) == (400, "bad_verification_code")
+
+
+def test_permissions_of_two_resources_at_once_are_refused(ask: Ask, entra: Entra) -> None:
+    entra.register(client_id="public", public=True)
+    both = "https://outlook.office.com/SMTP.Send https://graph.microsoft.com/Mail.Send"
+    status, refusal = ask(f"/{entra.tenant}/oauth2/v2.0/devicecode", client_id="public", scope=both)
+    assert (status, refusal["error"]) == (400, "invalid_scope")
+
+
+def test_a_refresh_token_gives_a_token_and_the_next_one(ask: Ask, entra: Entra) -> None:
+    entra.register(client_id="public", public=True)
+    code = device_code(ask, entra)
+    entra.sign_in("user@contoso.test")
+    first = redeemed(ask, entra, code)[1]
+    entra.forgets_used = True
+    status, second = refreshed(ask, entra, first)
+    assert (status, second["access_token"]) == (200, entra.issued[1])
+    assert second["refresh_token"] != first["refresh_token"]
+    status, refusal = refreshed(ask, entra, first)
+    assert (status, refusal["error"], refusal["error_codes"]) == (400, "invalid_grant", [700082])
+    assert refreshed(ask, entra, second)[0] == 200
+
+
+def test_a_token_is_good_until_it_expires_or_is_revoked(entra: Entra) -> None:
+    token = entra.issue("app", "https://graph.microsoft.com")
+    assert entra.grant(token, "https://graph.microsoft.com")
+    assert entra.grant(token, "https://outlook.office365.com") is None
+    entra.revoke()
+    assert entra.grant(token, "https://graph.microsoft.com") is None
+
+
+DELEGATED = "https://outlook.office.com/SMTP.Send offline_access"
+
+
+def device_code(ask: Ask, entra: Entra) -> dict[str, Any]:
+    status, code = ask(f"/{entra.tenant}/oauth2/v2.0/devicecode", client_id="public", scope=DELEGATED)
+    assert status == 200
+    return code
+
+
+def redeemed(ask: Ask, entra: Entra, code: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    grant = "urn:ietf:params:oauth:grant-type:device_code"
+    form = {"grant_type": grant, "client_id": "public", "device_code": code["device_code"]}
+    return ask(f"/{entra.tenant}/oauth2/v2.0/token", **form)
+
+
+def refreshed(ask: Ask, entra: Entra, token: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    form = {"grant_type": "refresh_token", "client_id": "public", "refresh_token": token["refresh_token"]}
+    return ask(f"/{entra.tenant}/oauth2/v2.0/token", scope=DELEGATED, **form)

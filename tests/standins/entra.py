@@ -1,7 +1,9 @@
-"""Microsoft Entra ID as far as it gives tokens to applications: discovery and token endpoint of its v2.0 protocol.
+"""Microsoft Entra ID as far as it gives tokens: discovery, token and device code endpoint of its v2.0 protocol.
 
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 https://learn.microsoft.com/entra/identity-platform/certificate-credentials
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-device-code
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow#refresh-the-access-token
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -23,17 +26,50 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from standins.https import HttpsHandler, HttpsServer
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 RESOURCES = ("https://outlook.office365.com", "https://graph.microsoft.com")
+DELEGATED = {
+    "https://outlook.office.com/SMTP.Send": "https://outlook.office365.com",
+    "https://graph.microsoft.com/Mail.Send": "https://graph.microsoft.com",
+    "https://graph.microsoft.com/Mail.ReadWrite": "https://graph.microsoft.com",
+}
+"""Permissions that a user can consent to, and the resource each is for."""
+OPENID = {"openid", "profile", "offline_access"}
 LIFETIME = 3599
+CODE_LIFETIME = 900
 
 
 @dataclass
 class Registration:
-    """An application. `secret` is a client secret's value; `certificate` what was uploaded for it."""
+    """An application. `secret` is a client secret's value; `certificate` what was uploaded for it.
+
+    `public` is "Allow public client flows", which a device code needs.
+    """
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = ""
     certificate: x509.Certificate | None = None
+    public: bool = False
+
+
+@dataclass
+class Grant:
+    """What a token is good for. Without a user it is the application's own."""
+
+    client_id: str
+    resource: str
+    expires_at: float
+    user: str = ""
+
+
+@dataclass
+class Device:
+    """A device code on its way: `answer` is a user who signed in, or how it ended."""
+
+    client_id: str
+    scope: str
+    user_code: str
+    answer: str = "authorization_pending"
 
 
 class Refusal(Exception):
@@ -56,10 +92,12 @@ class Refusal(Exception):
 
 
 class Entra(HttpsServer):
-    """One tenant, on loopback over HTTPS. `issued` are the tokens it gave.
+    """One tenant, on loopback over HTTPS. `issued` are the tokens it gave, `grants` what each is good for.
 
     Instead of those, `trouble` is a status, `nonsense` a content and `elsewhere` a redirection that it answers with.
-    `clock_ahead` are the seconds that its clock is before the clients'.
+    `clock_ahead` are the seconds that its clock is before the clients', `lifetime` those that a token lives. `devices`
+    are the device codes: a test plays the user by `sign_in`, or sets `answer` to an error. `refresh_tokens` say whose
+    they are; with `forgets_used` one is good only once, which is harsher than Entra. `asked` are the grants asked for.
 
     with Entra(authority) as entra:
         app = entra.register(secret="…")
@@ -74,6 +112,14 @@ class Entra(HttpsServer):
         self.nonsense: bytes | None = None
         self.elsewhere = ""
         self.clock_ahead = 0
+        self.lifetime = LIFETIME
+        self.interval = 5
+        self.forgets_used = False
+        self.retry_after = ""
+        self.asked: list[str] = []
+        self.grants: dict[str, Grant] = {}
+        self.devices: dict[str, Device] = {}
+        self.refresh_tokens: dict[str, tuple[str, str]] = {}
 
     @property
     def url(self) -> str:
@@ -95,11 +141,59 @@ class Entra(HttpsServer):
             "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
         }
 
+    def device_code(self, tenant: str, form: dict[str, str]) -> dict[str, Any]:
+        self._require_tenant(tenant, status=400)
+        app = self._registration(form)
+        _resource_of(form.get("scope", ""))
+        code, user_code = secrets.token_urlsafe(32), secrets.token_hex(4).upper()
+        self.devices[code] = Device(app.client_id, form["scope"], user_code)
+        page = "https://microsoft.com/devicelogin"
+        return {
+            "user_code": user_code,
+            "device_code": code,
+            "verification_uri": page,
+            "expires_in": CODE_LIFETIME,
+            "interval": self.interval,
+            "message": f"To sign in, use a web browser to open the page {page} and enter the code {user_code}.",
+        }
+
+    def sign_in(self, user: str, user_code: str = "") -> None:
+        """What a person does at the page: enters the code (of the newest device without one), and consents."""
+        device = next(d for d in reversed(self.devices.values()) if user_code in ("", d.user_code))
+        device.answer = user
+
     def token(self, tenant: str, form: dict[str, str]) -> dict[str, Any]:
         self._require_tenant(tenant, status=400)
-        if form.get("grant_type") != "client_credentials":
-            raise Refusal("unsupported_grant_type", 70003, "The app requested an unsupported grant type.", 400)
-        self._require_proof(self._registration(form), form, tenant)
+        self.asked.append(form.get("grant_type", ""))
+        match form.get("grant_type"):
+            case "client_credentials":
+                return self._application_token(tenant, form)
+            case "refresh_token":
+                return self._refreshed(form)
+            case grant if grant == DEVICE_CODE:
+                return self._device_token(form)
+            case _:
+                raise Refusal("unsupported_grant_type", 70003, "The app requested an unsupported grant type.", 400)
+
+    def issue(self, client_id: str, resource: str, user: str = "") -> str:
+        """A token; also what a managed identity gets."""
+        value = secrets.token_urlsafe(32)
+        self.issued.append(value)
+        self.grants[value] = Grant(client_id, resource, time.time() + self.lifetime, user)
+        return value
+
+    def grant(self, token: str, resource: str) -> Grant | None:
+        """What a resource makes of a token: None where it is none of ours, not for this resource, or too old."""
+        found = self.grants.get(token)
+        return found if found and found.resource == resource and found.expires_at > time.time() else None
+
+    def revoke(self) -> None:
+        """All tokens given so far are no good any more."""
+        self.grants.clear()
+
+    def _application_token(self, tenant: str, form: dict[str, str]) -> dict[str, Any]:
+        app = self._registration(form)
+        self._require_proof(app, form, tenant)
         resource, _, rest = form.get("scope", "").rpartition("/")
         if rest != ".default":
             raise Refusal(
@@ -108,13 +202,57 @@ class Entra(HttpsServer):
         if resource not in RESOURCES:
             text = f"The resource principal named {resource} was not found in the tenant named {tenant}."
             raise Refusal("invalid_resource", 500011, text, 400)
-        self.issued.append(secrets.token_urlsafe(32))
+        return self._answer(self.issue(app.client_id, resource))
+
+    def _device_token(self, form: dict[str, str]) -> dict[str, Any]:
+        app = self._public(form)
+        device = self.devices.get(form.get("device_code", ""))
+        if device is None or device.client_id != app.client_id:
+            raise Refusal("bad_verification_code", 70018, "Invalid verification code.", 400)
+        if device.answer in _DEVICE_ERRORS:
+            code, text = _DEVICE_ERRORS[device.answer]
+            if (error := device.answer) == "slow_down":
+                device.answer = "authorization_pending"
+            raise Refusal(error, code, text, 400)
+        return self._for_user(app, device.answer, device.scope)
+
+    def _refreshed(self, form: dict[str, str]) -> dict[str, Any]:
+        app = self._public(form)
+        client_id, user = self.refresh_tokens.get(form.get("refresh_token", ""), ("", ""))
+        if client_id != app.client_id:
+            text = "The refresh token has expired due to inactivity. The token was inactive for 90.00:00:00."
+            raise Refusal("invalid_grant", 700082, text, 400)
+        if self.forgets_used:
+            del self.refresh_tokens[form["refresh_token"]]
+        return self._for_user(app, user, form.get("scope", ""))
+
+    def _for_user(self, app: Registration, user: str, scope: str) -> dict[str, Any]:
+        """With a new refresh token each time; the page on refreshing says to throw the old one away."""
+        answer = self._answer(self.issue(app.client_id, _resource_of(scope), user))
+        answer["scope"] = scope
+        if "offline_access" in scope.split():
+            answer["refresh_token"] = secrets.token_urlsafe(32)
+            self.refresh_tokens[answer["refresh_token"]] = (app.client_id, user)
+        if "openid" in scope.split():
+            now = int(time.time())
+            claims = {"aud": app.client_id, "iss": f"{self.url}/{self.tenant}/v2.0", "iat": now, "exp": now + 3600}
+            answer["id_token"] = jwt.encode(claims | {"sub": user, "preferred_username": user}, "k" * 32)
+        return answer
+
+    def _answer(self, token: str) -> dict[str, Any]:
         return {
             "token_type": "Bearer",
-            "expires_in": LIFETIME,
-            "ext_expires_in": LIFETIME,
-            "access_token": self.issued[-1],
+            "expires_in": self.lifetime,
+            "ext_expires_in": self.lifetime,
+            "access_token": token,
         }
+
+    def _public(self, form: dict[str, str]) -> Registration:
+        app = self._registration(form)
+        if not app.public:
+            text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+            raise Refusal("invalid_client", 7000218, text)
+        return app
 
     def _require_tenant(self, tenant: str, status: int) -> None:
         if tenant != self.tenant:
@@ -159,6 +297,25 @@ class Entra(HttpsServer):
             raise Refusal("invalid_client", 700027, text) from None
 
 
+_DEVICE_ERRORS = {
+    "authorization_pending": (70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling."),
+    "slow_down": (70016, "OAuth 2.0 device flow error. Authorization is pending. Poll less often."),
+    "authorization_declined": (65004, "User declined to consent to access the app."),
+    "expired_token": (70020, "The provided value for the input parameter 'device_code' has expired."),
+}
+
+
+def _resource_of(scope: str) -> str:
+    """Of the permissions that a user is asked for, which must be of one resource."""
+    wanted = set(scope.split()) - OPENID
+    resources = {DELEGATED.get(permission) for permission in wanted}
+    if len(resources) != 1 or None in resources:
+        raise Refusal(
+            "invalid_scope", 70011, f"The provided value for the input parameter 'scope' is not valid: {scope}.", 400
+        )
+    return cast("str", resources.pop())
+
+
 def _names(assertion: str, certificate: x509.Certificate) -> bool:
     given = jwt.get_unverified_header(assertion).get("x5t#S256", "").rstrip("=")
     return given == base64.urlsafe_b64encode(certificate.fingerprint(SHA256())).rstrip(b"=").decode()
@@ -186,12 +343,18 @@ class _Request(HttpsHandler):
             self._say(200, self.server.nonsense)
         elif path == "oauth2/v2.0/token":
             self._answer(lambda: self.server.token(tenant, form))
+        elif path == "oauth2/v2.0/devicecode":
+            self._answer(lambda: self.server.device_code(tenant, form))
         else:
             self.send_error(404)
 
     def _answer(self, make: Any) -> None:
         if self.server.trouble:
-            self.send_error(self.server.trouble)
+            self.send_response(self.server.trouble)
+            if self.server.retry_after:
+                self.send_header("Retry-After", self.server.retry_after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         try:
             status, answer = 200, make()
