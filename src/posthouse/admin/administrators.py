@@ -12,7 +12,7 @@ from posthouse.admin import passwords
 from posthouse.admin.audit import Ledger, Record
 from posthouse.admin.errors import AdminError, AlreadyThere, NotFound
 from posthouse.admin.names import checked_name
-from posthouse.admin.roles import Acts, Role
+from posthouse.admin.roles import Act, Acts, Permission, Role
 from posthouse.spool import (
     Administrator,
     AdministratorChange,
@@ -25,6 +25,8 @@ from posthouse.spool import (
 Everyone = dict[str, Administrator]
 Approve = Callable[[Administrator], None]
 _SETUP_SECONDS = 24 * 3600.0
+_SET_OWN_PASSWORD = Act(Acts.SET_ADMINISTRATOR.name, Permission.VIEW_MAIL)
+"""Every role has that permission."""
 
 
 class Administrators:
@@ -58,9 +60,11 @@ class Administrators:
         """None leaves what is there; an empty `totp` ends the asking for codes.
 
         A new password, another or no `totp`, and being disabled end the sessions. `approve` sees what is there, and
-        raises `AdminError` where it should not be changed.
+        raises `AdminError` where it should not be changed. Their own password everybody may set, whatever the role.
         """
-        with self._ledger.attempt(Acts.SET_ADMINISTRATOR, name) as record:
+        is_own = name.strip().lower() == self._ledger.actor.name and (roles, enabled, totp) == (None, None, None)
+        act = _SET_OWN_PASSWORD if is_own and password is not None else Acts.SET_ADMINISTRATOR
+        with self._ledger.attempt(act, name) as record:
             name = checked_name(name)
             change = AdministratorChange(
                 password_hash=None if password is None else passwords.hashed(password, name),

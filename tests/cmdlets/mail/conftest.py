@@ -19,6 +19,7 @@ from posthouse.cmdlets.interface import Services
 from posthouse.cmdlets.library import LIBRARY
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.session import Session
+from posthouse.settings import Settings
 from posthouse.spool import AuditFilter, AuditRecord, open_store
 from support.house import House
 from support.peers import Peer
@@ -129,9 +130,8 @@ def scripts() -> Iterator[MakeScript]:
             )
             administration = Administration(store, actor=Actor("anna", (role,), Face.POWERSHELL))
             paper = Paper(list(answers), width=200)
-            services = Services(
-                paper, AllowedFiles(allowed, folder), lambda: datetime.now().astimezone(), (administration,)
-            )
+            others = (administration, Settings(data_dir=house.data_dir))
+            services = Services(paper, AllowedFiles(allowed, folder), lambda: datetime.now().astimezone(), others)
             session = Session(Registry(LIBRARY), services)
             session.set("server", house.address)
             session.set("port", house.port)

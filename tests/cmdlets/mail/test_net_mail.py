@@ -67,12 +67,20 @@ def peer() -> Iterator[Peer]:
 
 
 @pytest.fixture
-def tls_peer(authority: trustme.CA, tmp_path: Path) -> Iterator[Peer]:
-    """One that has TLS, and asks for no client certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load_into(context, identity_of(authority.issue_cert("mx.test")), tmp_path)
-    with Peer(tls=context) as peer:
+def tls_peer(tmp_path: Path) -> Iterator[Peer]:
+    """One that has TLS by an authority that nobody trusts, and asks for no client certificate."""
+    with Peer(tls=context_for("mx.test", trustme.CA(), tmp_path)) as peer:
         yield peer
+
+
+def context_for(name: str, authority: trustme.CA, folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_into(context, identity_of(authority.issue_cert(name)), folder)
+    return context
+
+
+ELSEWHERE = "0x7f000001"
+"""To the system 127.0.0.1, to us a name like any other."""
 
 
 class TestTheScriptByCertificate:
@@ -161,12 +169,45 @@ class TestTls:
         assert len(tls_peer.messages) == 1
         assert "The server did not ask for a client certificate, so 'CN=relay.contoso.com" in script.said("warning")[1]
 
-    def test_a_server_that_windows_would_not_trust(self, relay: House, scripts: MakeScript, tls_peer: Peer):
+    def test_a_server_on_this_machine_may_have_any_certificate(self, relay: House, scripts: MakeScript, tls_peer: Peer):
         script = scripts(relay).to(tls_peer)
         script.run(f"{CLIENT}{MESSAGE}$smtp.EnableSsl = 1; $smtp.Send($mail)")
         (warning,) = script.said("warning")
-        assert "'The remote certificate is invalid according to the validation procedure.'" in warning
-        assert "UnknownIssuer" in warning
+        assert "is not trusted: UnknownIssuer. Windows would send nothing; it is sent here" in warning
+        assert len(tls_peer.messages) == 1
+
+    def test_a_server_that_has_not_proved_its_name_hears_no_more(
+        self, relay: House, scripts: MakeScript, tls_peer: Peer
+    ):
+        script = scripts(relay).to(tls_peer)
+        script.session.set("server", ELSEWHERE)
+        script.run(
+            f"{CLIENT}{MESSAGE}$smtp.EnableSsl = 1; $smtp.Credentials = New-Object Net.NetworkCredential('a', 'b')\n"
+            "$smtp.Send($mail)"
+        )
+        (error,) = script.said("error")
+        assert '"The remote certificate is invalid according to the validation procedure."' in error
+        (warning,) = script.said("warning")
+        assert "is not trusted: UnknownIssuer. Have one issued for '0x7f000001', or put its CA into the" in warning
+        script.run(
+            "try { Send-MailMessage a@contoso.com Hi -From s@contoso.com -Smtp $server -Port $port -UseSsl -EA Stop }"
+            " catch [System.Security.Authentication.AuthenticationException] { 'caught' }"
+        )
+        assert script.said("output") == ["caught"]
+        assert tls_peer.messages == []
+        assert {command.split()[0] for one in tls_peer.sessions for command in one.commands} == {
+            *("EHLO", "STARTTLS", "TLS", "QUIT")
+        }
+
+    def test_a_server_whose_authority_the_organization_trusts(
+        self, relay: House, scripts: MakeScript, authority: trustme.CA, tmp_path: Path
+    ):
+        with Peer(tls=context_for(ELSEWHERE, authority, tmp_path)) as peer:
+            script = scripts(relay, Role.MAIL_FLOW_OPERATOR).to(peer)
+            script.session.set("server", ELSEWHERE)
+            script.run(f"{CLIENT}{MESSAGE}$smtp.EnableSsl = 1; $smtp.Send($mail)")
+            assert script.paper.text == ""
+            assert len(peer.messages) == 1
 
     def test_a_server_without_tls(self, relay: House, scripts: MakeScript, peer: Peer):
         script = scripts(relay).to(peer)

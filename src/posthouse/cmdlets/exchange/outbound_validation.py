@@ -17,12 +17,13 @@ from posthouse.cmdlets.exchange.changes import told
 from posthouse.cmdlets.exchange.objects import found
 from posthouse.cmdlets.exchange.outbound_connector import KIND
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
+from posthouse.cmdlets.mail.administered import stored_organization
 from posthouse.cmdlets.values import PSObject, Value
 from posthouse.mail.address import parse_address
-from posthouse.organization import OutboundConnector, from_document
+from posthouse.organization import OutboundConnector
 from posthouse.organization.routing import route
 from posthouse.settings import Settings
-from posthouse.spool import Organizations, Secrets, Store, open_store
+from posthouse.spool import Secrets, Store, open_store
 
 if TYPE_CHECKING:
     from posthouse.probe.doctor import Step
@@ -48,12 +49,11 @@ def validate(context: Context, bound: Bound) -> Iterator[Value]:
 
 
 def _case(settings: Settings, store: Store) -> Case:
-    """Read here, since whoever may send a test mail need not be allowed to look at connectors."""
     from posthouse.net.dns import Resolver
     from posthouse.probe.doctor.case import Case, Options
 
-    organization = from_document(Organizations(store).load().document or {})
-    return Case(settings, organization, Resolver(settings.delivery.nameservers), Secrets(store).get, Options())
+    resolver = Resolver(settings.delivery.nameservers)
+    return Case(settings, stored_organization(store), resolver, Secrets(store).get, Options())
 
 
 def _carried(case: Case, connector: OutboundConnector, address: str) -> str:

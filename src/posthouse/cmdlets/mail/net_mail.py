@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import PureWindowsPath
 from typing import Final
 
-from posthouse.admin import Administration
 from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING, enumeration
 from posthouse.cmdlets.encodings import CHARSET
 from posthouse.cmdlets.errors import PSError
@@ -261,7 +260,7 @@ def _send(services: Services, client: PSObject, *given: Value) -> None:
         message = given[0] if len(given) == 1 else _new_message(services, *given)
         if not (isinstance(message, PSObject) and message.type_name == _MESSAGE):
             raise ValueError("Value cannot be null. Parameter name: message")
-        send_letter(_letter(message), _server(client), services.service(Administration), partial(warn, services))
+        send_letter(_letter(message), _server(client), services, partial(warn, services))
     except SmtpFailure as failed:
         raise PSError(
             f'Exception calling "Send" with "{len(given)}" argument(s): "{failed.text}"',

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from posthouse.admin import Administration
 from posthouse.cmdlets.conversion import INT, STRING, STRINGS, SWITCH
 from posthouse.cmdlets.encodings import CHARSET
 from posthouse.cmdlets.errors import PSError
@@ -27,7 +26,7 @@ _CLASS: Final = "Microsoft.PowerShell.Commands.SendMailMessage"
 
 def send_mail_message(context: Context, bound: Bound) -> Iterator[Value]:
     try:
-        send_letter(_letter(context, bound), _server(context, bound), context.service(Administration), context.warning)
+        send_letter(_letter(context, bound), _server(context, bound), context.services, context.warning)
     except SmtpFailure as failed:
         raise PSError(
             failed.inner or failed.text,

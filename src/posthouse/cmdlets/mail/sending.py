@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from posthouse.admin import Acts, AdminError, Administration
-from posthouse.cmdlets.mail.administered import administered
+from posthouse.cmdlets.interface import Services
+from posthouse.cmdlets.mail.administered import administered, trusted_roots
 from posthouse.cmdlets.mail.letters import Letter
-from posthouse.cmdlets.mail.smtp_words import SmtpFailure, failure
+from posthouse.cmdlets.mail.smtp_words import UNTRUSTED, SmtpFailure, failure
 from posthouse.cmdlets.mail.x509 import Certificate
+from posthouse.settings import Settings
 from posthouse.spool import AuditChange
 
 if TYPE_CHECKING:
-    from posthouse.probe.send import SendOptions, SendResult
+    from posthouse.probe.send import DialogueLine, SendOptions, SendResult
 
 Warn = Callable[[str], None]
 
@@ -32,6 +35,14 @@ class Server:
     password: str = field(default="", repr=False)
     timeout: float = 100.0
 
+    @property
+    def is_here(self) -> bool:
+        """A chain that is rehearsed on one machine has no certificate that Windows would trust."""
+        try:
+            return self.host.lower() == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
 
 class _NotSent(AdminError):
     """The attempt failed, as `result` says."""
@@ -41,19 +52,19 @@ class _NotSent(AdminError):
         self.result = result
 
 
-def send_letter(letter: Letter, server: Server, administration: Administration, warn: Warn) -> None:
+def send_letter(letter: Letter, server: Server, services: Services, warn: Warn) -> None:
     """Raises `SmtpFailure` in .NET's words, after warnings that say what to do; `PSError` where the role is missing."""
-    options = _options(letter, server)
+    options = _options(letter, server, services.service(Settings))
     for sentence in _before(letter, server):
         warn(sentence)
-    result = _sent(letter, server, options, administration)
+    result = _sent(letter, server, options, services.service(Administration))
     for sentence in _after(server, result):
         warn(sentence)
     if failed := failure(result):
         raise failed
 
 
-def _options(letter: Letter, server: Server) -> SendOptions:
+def _options(letter: Letter, server: Server, settings: Settings) -> SendOptions:
     from posthouse.probe.send import SendOptions
 
     if not server.host:
@@ -69,13 +80,23 @@ def _options(letter: Letter, server: Server) -> SendOptions:
             raw=letter.content(time.time()),
             tls="starttls" if server.is_secure else "none",
             identity=server.certificate.identity if server.certificate and server.is_secure else None,
+            trusted_roots=trusted_roots(settings) if server.is_secure else (),
             user=server.user,
             password=server.password,
             notify=letter.notify,
             timeout=server.timeout,
+            observe=None if server.is_here else _insist,
         )
     except ValueError as error:
         raise SmtpFailure(str(error), "ArgumentException") from None
+
+
+def _insist(line: DialogueLine) -> None:
+    """Ends the session with a server that isn't trusted, as .NET does, before it hears a password or a mail."""
+    from posthouse.probe.hosts import SendError
+
+    if line.speaker == "*" and line.text.startswith("the server's certificate: ") and not line.text.endswith(": Valid"):
+        raise SendError(UNTRUSTED)
 
 
 def _sent(letter: Letter, server: Server, options: SendOptions, administration: Administration) -> SendResult:
@@ -127,10 +148,11 @@ def _before(letter: Letter, server: Server) -> Iterator[str]:
 def _after(server: Server, result: SendResult) -> Iterator[str]:
     certificate = result.server_certificate
     if certificate is not None and not certificate.is_valid:
-        yield (
-            "Windows would have sent nothing: 'The remote certificate is invalid according to the validation "
-            f"procedure.' Of the server's certificate '{certificate.subject}' it is to say: {certificate.status}."
-        )
+        what = f"The server's certificate '{certificate.subject}' is not trusted: {certificate.status}."
+        if result.error == UNTRUSTED:
+            yield f"{what} Have one issued for '{server.host}', or put its CA into the organization's trusted_roots."
+            return
+        yield f"{what} Windows would send nothing; it is sent here since the server is this machine."
     offered = server.certificate if server.is_secure and result.tls else None
     if offered is not None and offered.identity is not None and not result.client_certificate_requested:
         yield (

@@ -32,6 +32,7 @@ _STATUSES: Final = {
     554: "Transaction failed.",
 }
 _FAILURE: Final = "Failure sending mail."
+UNTRUSTED: Final = "The remote certificate is invalid according to the validation procedure."
 _BROKEN: Final = (
     ("does not offer STARTTLS", "Server does not support secure connections.", ""),
     ("no name server answered", _FAILURE, "The remote name could not be resolved."),
@@ -41,6 +42,14 @@ _BROKEN: Final = (
     ("said nothing for", "The operation has timed out.", ""),
 )
 """Of our own sentences, what is in each; what .NET says then, and what Send-MailMessage digs out of it."""
+
+
+_NAMESPACES: Final = {
+    "SmtpException": "Net.Mail.",
+    "SmtpFailedRecipientException": "Net.Mail.",
+    "SmtpFailedRecipientsException": "Net.Mail.",
+    "AuthenticationException": "Security.Authentication.",
+}
 
 
 class SmtpFailure(Exception):
@@ -55,13 +64,15 @@ class SmtpFailure(Exception):
     @property
     def exception(self) -> str:
         """The full name of its type."""
-        return f"System.Net.Mail.{self.kind}" if self.kind.startswith("Smtp") else f"System.{self.kind}"
+        return f"System.{_NAMESPACES.get(self.kind, '')}{self.kind}"
 
 
 def failure(result: SendResult) -> SmtpFailure | None:
     """What .NET would raise. Several recipients that got the same answer are as one."""
     if result.error is None:
         return None
+    if result.error == UNTRUSTED:
+        return SmtpFailure(UNTRUSTED, "AuthenticationException")
     refused = [one.reply for one in result.replies if not one.reply.is_positive and one.reply.text != result.error]
     if len(set(refused)) > 1:
         everybody = len(refused) == len(result.replies)
