@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from posthouse.admin.administration import Administration, Applied, Edit
 from posthouse.admin.errors import NotFound
+from posthouse.admin.presets import expanded
 from posthouse.admin.references import Document
 from posthouse.admin.roles import change_of
 from posthouse.admin.spelling import cmdlet_spelling
@@ -36,14 +37,14 @@ class Items:
 
     def new(self, name: str, values: Mapping[str, Any]) -> Applied:
         def edit(document: Document) -> Document:
-            return {**document, self._kind: [*document.get(self._kind, ()), _merged({"name": name}, values)]}
+            return {**document, self._kind: [*document.get(self._kind, ()), self._merged({"name": name}, values)]}
 
         return self._changed("New", name, edit)
 
     def set(self, name: str, values: Mapping[str, Any]) -> Applied:
         def edit(document: Document) -> Document:
             found = self._found(document, name)
-            items = [_merged(item, values) if item is found else item for item in document[self._kind]]
+            items = [self._merged(item, values) if item is found else item for item in document[self._kind]]
             return {**document, self._kind: items}
 
         return self._changed("Set", name, edit)
@@ -62,6 +63,9 @@ class Items:
 
         act = change_of(verb, cmdlet_spelling(self._kind))
         return self._administration.change(approved, self._folder, act=act, target=name)
+
+    def _merged(self, item: Mapping[str, Any], values: Mapping[str, Any]) -> Document:
+        return _merged(item, expanded(values, item) if self._kind == "outbound_connector" else values)
 
     def _found(self, document: Document, name: str) -> Document:
         items: list[Document] = document.get(self._kind, [])

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from posthouse.admin.errors import AdminError
+from posthouse.admin.presets import expanded
 from posthouse.net.certificates import CertificateError, Identity, load_files, thumbprint
 
 Document = dict[str, Any]
@@ -125,8 +126,12 @@ class Resolver:
         return {**login, "password_hash": known if is_known else PasswordHasher().hash(password or "")}
 
     def _outbound(self, connector: Mapping[str, Any]) -> Document:
-        where = f'outbound_connector "{connector.get("name")}": client_certificate'
-        return self._with_certificate(dict(connector), "client_certificate", where)
+        where = f'outbound_connector "{connector.get("name")}"'
+        try:
+            resolved = expanded(connector)
+        except AdminError as error:
+            raise _Problem(f"{where}: {error}") from None
+        return self._with_certificate(resolved, "client_certificate", f"{where}: client_certificate")
 
     def _credential(self, credential: Mapping[str, Any]) -> Document:
         resolved = dict(credential)

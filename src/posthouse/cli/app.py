@@ -18,6 +18,7 @@ from posthouse.cli import (
     headers,
     migration,
     organization,
+    preset,
     queue,
     script,
     send,
@@ -59,6 +60,7 @@ app.command()(organization.export)
 app.command()(organization.show)
 app.command("import")(migration.import_)
 app.add_typer(connector.app, name="connector")
+app.add_typer(preset.app, name="preset")
 app.add_typer(domain.app, name="domain")
 app.command()(script.run)
 app.command()(shell.shell)

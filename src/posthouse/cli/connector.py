@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connector's name.")]
 _KINDS: dict[str, ItemKind] = {"inbound": "inbound_connector", "outbound": "outbound_connector"}
+_PRESET = inspect.Parameter(
+    "preset",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        str | None,
+        typer.Option("--preset", metavar="NAME", help="A well-known service's values; see posthouse preset list."),
+    ],
+)
 _COLUMNS = {
     "Name": "Name",
     "Direction": "Direction",
@@ -105,13 +114,14 @@ def _changer(direction: str, act: str) -> Callable[..., None]:
 
     model = {"inbound": InboundConnector, "outbound": OutboundConnector}[direction]
 
-    def change(name: str, config: Path | None, as_json: bool, **options: object) -> None:
-        values = values_given(model, options)
+    def change(name: str, config: Path | None, as_json: bool, preset: str | None = None, **options: object) -> None:
+        values = values_given(model, options) | ({"preset": preset} if preset else {})
         with _items(config, direction) as items:
             show_applied(items.new(name, values) if act == "new" else items.set(name, values), as_json=as_json)
 
     parameters = [
         inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Name),
+        *([_PRESET] if direction == "outbound" else []),
         *option_parameters(model),
         inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, annotation=Json, default=False),
         inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, annotation=Config, default=None),
