@@ -112,9 +112,11 @@ def test_several_files_are_one_import(posthouse: Any, folder: Path) -> None:
     domains = write(
         folder, "domains.json", {"Name": "contoso.com", "DomainName": "contoso.com", "DomainType": "Authoritative"}
     )
-    inbound = write(folder, "inbound.json", {**CONNECTOR, "AssociatedAcceptedDomains": ["contoso.com"]})
-    assert posthouse("import", inbound, "--yes").status == 1
-    assert posthouse("import", inbound, domains, "--yes").status == 0
+    imported = posthouse("import", write(folder, "inbound.json", CONNECTOR), domains, "--yes", "--json")
+    assert imported.status == 0
+    assert {line["where"] for line in imported.json["understood"]} == {"inbound.json", "domains.json"}
+    assert [domain["Name"] for domain in posthouse("domain", "list", "--json").json] == ["contoso.com"]
+    assert names(posthouse) == ["SMTP Relay"]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,7 @@ def test_the_script_for_a_tenant_runs_here(posthouse: Any, folder: Path) -> None
     posthouse("connector", "new", "inbound", "It's \u2019ours\u2019, $5", "--sender-ip-addresses", "110.0.0.7")
     before = posthouse("connector", "list", "--json").json
     (folder / "tenant.ps1").write_text(posthouse("export", "--powershell").out, "utf-8")
+    assert (folder / "tenant.ps1").read_bytes().startswith(b"\xef\xbb\xbf")
     posthouse("connector", "remove", "inbound", before[0]["Name"])
     assert posthouse("run", "tenant.ps1").status == 0
     assert posthouse("connector", "list", "--json").json == before

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from posthouse.admin.migration import Findings
 
 Formats = Literal["auto", "json", "csv", "clixml", "postfix", "emailrelay", "iis"]
-_UNDERSTOOD = {"setting": "Setting", "value": "Value", "becomes": "Becomes"}
-_NOT_TAKEN = {"setting": "Setting", "value": "Value", "reason": "Why not, or what is different"}
+_UNDERSTOOD = {"where": "Where", "setting": "Setting", "value": "Value", "becomes": "Becomes"}
+_NOT_TAKEN = {"where": "Where", "setting": "Setting", "value": "Value", "reason": "Why not, or what is different"}
 
 FilesToRead = Annotated[
     list[Path],

@@ -43,6 +43,7 @@ def test_a_submission_server_for_a_smart_host(read: Any) -> None:
                 "smart_hosts": ["smtp.example.com"],
                 "port": 587,
                 "tls_settings": "EncryptionOnly",
+                "credential": ["E-MailRelay forward-to"],
             }
         ],
         "inbound_connector": [

@@ -157,8 +157,14 @@ CLIXML = """<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershe
 
 
 def test_clixml(read: Any) -> None:
-    (connector,) = read("export.xml", b"\xff\xfe" + CLIXML.encode("utf-16-le")).document["inbound_connector"]
-    assert said(connector) == {**UNDERSTOOD_INBOUND, "ef_skip_ips": ["110.0.0.7", "203.0.113.0/25"]}
+    findings = read("export.xml", b"\xff\xfe" + CLIXML.encode("utf-16-le"))
+    (connector,) = findings.document["inbound_connector"]
+    assert said(connector) == UNDERSTOOD_INBOUND
+    (reference,) = findings.not_taken
+    assert (reference.setting, reference.value) == (
+        "InboundConnector SMTP Relay: efskipips",
+        "110.0.0.7, 203.0.113.0/25",
+    )
 
 
 ENTITIES = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">
@@ -251,6 +257,26 @@ def test_what_is_switched_off_there_is_switched_off_here(read: Any, enabled: obj
 def test_a_connector_that_would_lose_a_limit_is_switched_off(read: Any, limit: dict[str, object]) -> None:
     (connector,) = read("export.json", json.dumps({**INBOUND, **limit})).document["inbound_connector"]
     assert connector["enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("domains", "limited"),
+    [(["smtp:*;1"], {"sender_domains": ["contoso.com"]}), (["fabrikam.com"], {"enabled": False})],
+)
+def test_accepted_domains_that_limit_a_connector_limit_it_here(read: Any, domains: Any, limited: Any) -> None:
+    there = {**INBOUND, "SenderDomains": domains, "AssociatedAcceptedDomains": ["contoso.com"]}
+    (connector,) = read("export.json", json.dumps(there)).document["inbound_connector"]
+    assert limited.items() <= connector.items()
+
+
+def test_what_only_a_tenant_acts_on_is_told(read: Any, reasons: Any) -> None:
+    there = {**OUTBOUND, "TlsSettings": None, "TlsDomain": None, "SmtpDaneMode": "Mandatory", "TestMode": True}
+    findings = read(
+        "export.json", json.dumps({**there, "MtaStsMode": "Opportunistic", "SenderRewritingEnabled": False})
+    )
+    (connector,) = findings.document["outbound_connector"]
+    assert (connector["enabled"], connector["tls_settings"]) == (False, "EncryptionOnly")
+    assert {"testmode", "mtastsmode", "smtpdanemode"} <= {setting.rpartition(" ")[2] for setting in reasons(findings)}
 
 
 def test_other_objects_are_not_taken_for_settings(read: Any, reasons: Any) -> None:

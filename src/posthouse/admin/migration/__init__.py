@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from posthouse.admin.migration.files import File, load
+from posthouse.admin.migration.files import File, decoded, load
 from posthouse.admin.migration.findings import Findings, NotTaken, Understood
 from posthouse.admin.migration.formats import Format, read
 from posthouse.admin.migration.merging import merged
@@ -19,6 +19,7 @@ __all__ = [
     "Format",
     "NotTaken",
     "Understood",
+    "decoded",
     "load",
     "merged",
     "read_files",

@@ -131,10 +131,7 @@ class _Reader:
     def _client_auth(self) -> None:
         for kind, user, password in self._secrets("client-auth", "client"):
             if kind == "plain":
-                keys = {"kind": "password", "user": user, "secret": password}
-                self.findings.take("client-auth", user, "credential", _OUT, **keys)
-                reason = "the login is kept as a credential; signing in to a next hop is not available in this version"
-                return self.findings.leave("client-auth", user, reason)
+                return self.findings.take_credential("client-auth", _OUT, user, password)
         return None
 
     def _server_auth(self) -> None:

@@ -6,6 +6,7 @@ one line among those that were not taken, and what was understood can be applied
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -42,8 +43,9 @@ _SHOWN = 160
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A setting, what it says there, and what it becomes here."""
+    """A setting, where it stands, what it says there, and what it becomes here."""
 
+    where: str
     setting: str
     value: str
     becomes: str
@@ -51,8 +53,9 @@ class Understood:
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """A setting that is left out or does something else here, and why."""
+    """A setting that is left out or does something else here, where it stands, and why."""
 
+    where: str
     setting: str
     value: str
     reason: str
@@ -60,9 +63,14 @@ class NotTaken:
 
 @dataclass(slots=True)
 class Findings:
-    """`document` is an organization as a file writes it. It may hold passwords, which no line shows."""
+    """`document` is an organization as a file writes it. It may hold passwords, which no line shows.
+
+    `lines` has the lines of the settings of the file that is being read, by their first word.
+    """
 
     document: Document = field(default_factory=dict[str, Any], repr=False)
+    lines: dict[str, int] = field(default_factory=dict[str, int])
+    _file: str = ""
     _items: dict[tuple[Kind, str], Document] = field(default_factory=dict[tuple[Kind, str], Any], repr=False)
     _understood: dict[Understood, None] = field(default_factory=dict[Understood, None])
     _not_taken: dict[NotTaken, None] = field(default_factory=dict[NotTaken, None])
@@ -75,9 +83,13 @@ class Findings:
     def not_taken(self) -> tuple[NotTaken, ...]:
         return tuple(self._not_taken)
 
+    def begin(self, file: str) -> None:
+        """What follows is of another file."""
+        self._file, self.lines = file, {}
+
     def take(self, setting: str, value: object, kind: Kind, name: str, /, **keys: Any) -> bool:
         """It becomes an item, or keys of one; a list adds to what the item has. False where nothing of it did."""
-        name = name[:_LONGEST_NAME].strip()
+        name = item_name(name)
         if not self._is_valid(setting, kind, "name", name):
             return False
         valid = {key: found for key, wanted in keys.items() if (found := self._valid(setting, kind, key, wanted))}
@@ -110,18 +122,43 @@ class Findings:
             (self.document.setdefault(section, {}) if section else self.document)[key] = valid[0]
             self._understand(setting, value, f"{section}{'.' if section else ''}{key} = {_told(key, valid[0])}")
 
+    def value(self, kind: Kind, name: str, key: str) -> Any:
+        """What an item has; None where it is not set."""
+        return self._items.get((kind, name.casefold()), {}).get(key)
+
+    def take_credential(self, setting: str, connector: str, user: str, password: str) -> None:
+        """It becomes a credential that an outbound connector signs in with, which it does over TLS only."""
+        if not user or not password:
+            return self.leave(setting, "", "it is no user with a password; name a credential with --credential")
+        connector = item_name(connector)
+        if not self.take(setting, user, "credential", connector, kind="password", user=user, secret=password):
+            return None
+        keys: dict[str, Any] = {"credential": [connector]}
+        if self.value("outbound_connector", connector, "tls_settings") is None:
+            keys["tls_settings"] = "EncryptionOnly"
+            self.leave(setting, user, "a login is sent over TLS only: the connector now demands it")
+        self.take(setting, user, "outbound_connector", connector, **keys)
+        return None
+
     def unset(self, kind: Kind, name: str, key: str) -> None:
         """The key has its default: where an item is changed, it is taken away."""
         self._item(kind, name)[key] = None
 
-    def leave(self, setting: str, value: object, reason: str) -> None:
-        self._not_taken[NotTaken(_cut(_plain(setting)), _cut(_plain(value)), reason)] = None
+    def leave(self, setting: str, value: object, reason: str, *, where: str = "") -> None:
+        """`where` is for what stands in another file than the setting."""
+        where = where or self._where(setting)
+        self._not_taken[NotTaken(where, _cut(_plain(setting)), _cut(_plain(value)), reason)] = None
 
     def has(self, kind: Kind, name: str) -> bool:
         return (kind, name.casefold()) in self._items
 
     def _understand(self, setting: str, value: object, becomes: str) -> None:
-        self._understood[Understood(_cut(_plain(setting)), _cut(_plain(value)), _cut(becomes))] = None
+        found = Understood(self._where(setting), _cut(_plain(setting)), _cut(_plain(value)), _cut(becomes))
+        self._understood[found] = None
+
+    def _where(self, setting: str) -> str:
+        line = self.lines.get(re.split("[: ]", setting, maxsplit=1)[0])
+        return f"{self._file}:{line}" if line else self._file
 
     def _item(self, kind: Kind, name: str) -> Document:
         if not self.has(kind, name):
@@ -143,6 +180,11 @@ class Findings:
             self.leave(setting, "" if key in _HIDDEN else wanted if shown is None else shown, str(invalid))
             return False
         return True
+
+
+def item_name(text: str) -> str:
+    """As long as a name may be."""
+    return text[:_LONGEST_NAME].strip()
 
 
 def _told(key: str, value: object) -> str:

@@ -48,6 +48,7 @@ _SIGNS: Mapping[Format, re.Pattern[str]] = {
 def read(file: File, wanted: Format, findings: Findings) -> None:
     """Raises `AdminError`."""
     found = wanted if wanted is not Format.AUTO else _recognised(file)
+    findings.begin(file.name)
     try:
         _READERS[found](file, findings)
     except AdminError as error:

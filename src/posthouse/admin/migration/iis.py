@@ -161,7 +161,7 @@ def _domain(name: str, properties: _Attributes, findings: Findings) -> None:
         hosts = {"recipient_domains": [name.lower()], "smart_hosts": [way.strip("[]")], **tls}
         findings.take(setting, way, "outbound_connector", f"IIS {name}", **hosts)
     if action & _SASL:
-        findings.leave(setting, given, "signing in to a next hop is not available in this version")
+        findings.leave(setting, given, "its password isn't in this file; name a credential with --credential")
 
 
 def _local(setting: str, value: str, domain: str, findings: Findings) -> None:

@@ -33,10 +33,16 @@ _SPLIT_FROM = 20
 """A network of more than 16 times /24 is no list that anybody wants to keep."""
 _MOST_RECIPIENTS = 1000
 _PORT = 25
+_UTF_8 = "\ufeff"
+"""Without this mark Windows PowerShell reads a script in the system's code page, where the second octet of an O with a
+grave accent is a curly quote, which ends a string and lets the rest of it be run.
+
+https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding
+"""
 _QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 _ON_PARTNER_ONLY = ("restrict_domains_to_ip_addresses", "restrict_domains_to_certificate", "require_tls")
-_NOT_IN_A_TENANT = ("sender_credentials", "rate_limit", "rewrite_from")
-_NOT_OUT_OF_A_TENANT = ("source_address", "client_certificate", "credential", "throttle")
+_NOT_IN_A_TENANT = ("sender_credentials", "rate_limit", "rewrite_from", "priority")
+_NOT_OUT_OF_A_TENANT = ("source_address", "client_certificate", "credential", "throttle", "rewrite_from")
 
 _HEAD = """\
 # The organization of a posthouse as an Exchange Online tenant has it. Look through the warnings, then run it in
@@ -51,7 +57,7 @@ Parameters = dict[str, str | bool | int | tuple[str, ...]]
 
 
 def tenant_script(organization: Organization) -> str:
-    """Runs in Exchange Online PowerShell, and in `posthouse run`."""
+    """Runs in Exchange Online PowerShell, and in `posthouse run`, which refuses what only a tenant acts on."""
     domains = "".join(f"#   {domain.name}\n" for domain in organization.accepted_domains)
     parts = [
         _HEAD,
@@ -61,7 +67,8 @@ def tenant_script(organization: Organization) -> str:
         *(_Command("New-OutboundConnector", connector.name).outbound(connector) for connector in organization.outbound),
         *_settings(organization),
     ]
-    return "\n".join(parts)
+    script = "\n".join(parts)
+    return script if script.isascii() else _UTF_8 + script
 
 
 def quoted(text: str) -> str:
@@ -128,7 +135,7 @@ class _Command:
 
     def outbound(self, connector: OutboundConnector) -> str:
         if connector.transport is not TransportKind.SMTP:
-            return self._refused(f"transport {connector.transport}: a tenant delivers to its own mailboxes by itself")
+            return self._refused(f"transport {connector.transport}: a tenant's connectors deliver by SMTP only")
         self._common(connector)
         self._recipients(connector)
         self._parameters["UseMXRecord"] = connector.use_mx_record

@@ -20,6 +20,8 @@ from posthouse.admin.migration.findings import Findings, Kind
 from posthouse.admin.migration.records import Record
 from posthouse.admin.spelling import cmdlet_spelling
 from posthouse.organization import InboundConnector, OutboundConnector
+from posthouse.organization.connectors import ANY
+from posthouse.organization.fields import domain_pattern
 
 _OURS = {
     "sender_credentials",
@@ -32,8 +34,21 @@ _OURS = {
     "credential",
     "throttle",
     "mailboxes",
+    "endpoint",
+    "priority",
 }
 """Fields that no tenant has."""
+_ONLY_THERE = {
+    "associated_accepted_domains",
+    "treat_messages_as_internal",
+    "ef_skip_last_ip",
+    "ef_skip_ips",
+    "mta_sts_mode",
+    "smtp_dane_mode",
+    "sender_rewriting_enabled",
+    "test_mode",
+}
+"""Fields that nothing here acts on."""
 _LIMITS = {"enabled", "sender_domains", "tls_sender_certificate_name", "require_tls", "tls_settings"}
 
 _ABOUT_THE_OBJECT = frozenset(
@@ -43,11 +58,20 @@ _ABOUT_THE_OBJECT = frozenset(
     "validationRecipients whenChanged whenChangedUtc whenCreated whenCreatedUtc "
     "@odata.id objectCategoryName".casefold().split()
 )
+_NO_FILTER = "Posthouse has no filter that would look past a hop"
 _REASONS = {
     "istransportrulescoped": "Posthouse has no mail flow rules: the connector is taken, and switched off",
     "routeallmessagesviaonpremises": "mail goes where the connectors' RecipientDomains say, without a detour",
     "trustedorganizations": "it is about other tenants, which Posthouse has none of",
-    "efusers": "enhanced filtering is for all recipients or for none",
+    "associatedaccepteddomains": "the domains are limited by SenderDomains only",
+    "treatmessagesasinternal": "mail gets no mark of being internal",
+    "efskiplastip": _NO_FILTER,
+    "efskipips": _NO_FILTER,
+    "efusers": _NO_FILTER,
+    "mtastsmode": "policies of MTA-STS are not looked up",
+    "smtpdanemode": "TLSA records are not looked up; where they were mandatory, TLS is",
+    "senderrewritingenabled": "reverse-paths are not rewritten by SRS",
+    "testmode": "there is no test mode: the connector is taken, and switched off",
     "cloudservicesmailenabled": "Posthouse keeps or removes internal headers by inbound connectors only",
 }
 _NO_COUNTERPART = "Posthouse has no such property"
@@ -70,14 +94,30 @@ def read_tenant(records: Iterable[Record], findings: Findings) -> None:
 
 
 def _inbound(properties: Record, findings: Findings) -> None:
+    """AssociatedAcceptedDomains are the only senders of a connector; SenderDomains can say so where they are all."""
     _connector("inbound_connector", InboundConnector, properties, findings)
+    name, associated = _name(properties), properties.get("associatedaccepteddomains")
+    if not _is_nothing(associated):
+        setting = f"InboundConnector {name}: AssociatedAcceptedDomains"
+        domains = _texts(associated)
+        others = findings.value("inbound_connector", name, "sender_domains") or [ANY]
+        keys: dict[str, Any] = {"enabled": False}
+        if {domain_pattern(other) for other in others} == {ANY}:
+            findings.unset("inbound_connector", name, "sender_domains")
+            keys = {"sender_domains": domains}
+        findings.take(setting, domains, "inbound_connector", name, **keys)
 
 
 def _outbound(properties: Record, findings: Findings) -> None:
     _connector("outbound_connector", OutboundConnector, properties, findings)
-    if _truth(properties.get("istransportrulescoped")):
-        setting = f"OutboundConnector {_name(properties)}: IsTransportRuleScoped"
-        findings.take(setting, True, "outbound_connector", _name(properties), enabled=False)
+    name = _name(properties)
+    for key in ("IsTransportRuleScoped", "TestMode"):
+        if _truth(properties.get(key.casefold())):
+            findings.take(f"OutboundConnector {name}: {key}", True, "outbound_connector", name, enabled=False)
+    is_dane = str(properties.get("smtpdanemode")).casefold() == "mandatory"
+    if is_dane and findings.value("outbound_connector", name, "tls_settings") is None:
+        setting = f"OutboundConnector {name}: SmtpDaneMode"
+        findings.take(setting, "Mandatory", "outbound_connector", name, tls_settings="EncryptionOnly")
 
 
 def _connector(kind: Kind, model: type, properties: Record, findings: Findings) -> None:
@@ -90,9 +130,9 @@ def _connector(kind: Kind, model: type, properties: Record, findings: Findings) 
         field = fields.get(key)
         if key in _ABOUT_THE_OBJECT:
             continue
-        if field is not None and field.name not in _OURS:
+        if field is not None and field.name not in _OURS | _ONLY_THERE:
             _known(kind, name, field, value, findings)
-        elif not _is_nothing(value) and _truth(value) is not False:
+        elif not _is_nothing(value) and value != "None" and _truth(value) is not False:
             findings.leave(f"{label}: {key}", value, _REASONS.get(key, _NO_COUNTERPART))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 _DEFAULTS: Mapping[str, str] = {
     "mydomain": "",
@@ -34,10 +35,15 @@ _DEEPEST = 20
 _LONGEST = 1 << 20
 
 
-def logical_lines(text: str) -> Iterator[str]:
+class Line(NamedTuple):
+    number: int
+    text: str
+
+
+def logical_lines(text: str) -> Iterator[Line]:
     """Lines that begin with white space go on the one before; comments and empty lines in between don't end it."""
-    parts: list[str] = []
-    for line in text.splitlines():
+    first, parts = 0, list[str]()
+    for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
@@ -45,18 +51,26 @@ def logical_lines(text: str) -> Iterator[str]:
             parts.append(stripped)
             continue
         if parts:
-            yield " ".join(parts)
-        parts = [stripped]
+            yield Line(first, " ".join(parts))
+        first, parts = number, [stripped]
     if parts:
-        yield " ".join(parts)
+        yield Line(first, " ".join(parts))
 
 
 class Parameters:
-    """`given` holds what main.cf says, by name; the last one counts."""
+    """`given` holds what main.cf says, by name, and `lines` where; the last one counts.
+
+    A line that sets nothing is a name without a value, which nobody reads.
+    """
 
     def __init__(self, text: str) -> None:
-        matches = (_LINE.fullmatch(line) for line in logical_lines(text))
-        self.given = {match["name"]: match["value"].strip() for match in matches if match}
+        self.given: dict[str, str] = {}
+        self.lines: dict[str, int] = {}
+        for number, line in logical_lines(text):
+            match = _LINE.fullmatch(line)
+            name = match["name"] if match else line
+            self.given[name] = match["value"].strip() if match else ""
+            self.lines[name.partition(" ")[0]] = number
         self._read: set[str] = set()
         self._known: dict[str, str] = {}
 
@@ -108,14 +122,14 @@ class Parameters:
         return value
 
 
-def split(value: str) -> list[str]:
-    """At commas and white space, but not within braces."""
+def split(value: str, separators: str = ",") -> list[str]:
+    """At separators and white space, but not within braces."""
     words: list[str] = []
     word: list[str] = []
     depth = 0
     for char in value:
         depth += (char == "{") - (char == "}" and depth > 0)
-        if depth == 0 and (char == "," or char.isspace()):
+        if depth == 0 and (char in separators or char.isspace()):
             words.append("".join(word))
             word = []
         else:

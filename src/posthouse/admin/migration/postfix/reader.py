@@ -6,6 +6,7 @@ import re
 
 from posthouse.admin.migration.files import Beside
 from posthouse.admin.migration.findings import Findings
+from posthouse.admin.migration.postfix.master import read_transports
 from posthouse.admin.migration.postfix.parameters import Parameters
 from posthouse.admin.migration.postfix.relaying import Relaying
 from posthouse.admin.migration.postfix.routes import Routes
@@ -15,6 +16,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TIME = re.compile(r"(\d{1,9})([smhdw]?)")
 
 _OTHER_RESTRICTIONS = "restrictions besides those of who may relay have no counterpart"
+_OTHER_RECIPIENTS = "mail is not redirected to other recipients here"
+_BY_SENDER = "the way is chosen by the recipient only"
 _ELSEWHERE = {
     "myhostname": "set hostname in posthouse.toml",
     "inet_interfaces": "set the address of each listener in posthouse.toml",
@@ -33,16 +36,19 @@ _ELSEWHERE = {
     "smtpd_client_restrictions": _OTHER_RESTRICTIONS,
     "smtpd_helo_restrictions": _OTHER_RESTRICTIONS,
     "smtpd_sender_restrictions": _OTHER_RESTRICTIONS,
-    "virtual_alias_maps": "addresses are not rewritten here",
-    "alias_maps": "addresses are not rewritten here",
-    "canonical_maps": "addresses are not rewritten here",
-    "sender_canonical_maps": "addresses are not rewritten here",
-    "smtp_generic_maps": "addresses are not rewritten here",
-    "sender_dependent_relayhost_maps": "the way is chosen by the recipient only",
+    "virtual_alias_maps": _OTHER_RECIPIENTS,
+    "alias_maps": _OTHER_RECIPIENTS,
+    "recipient_canonical_maps": _OTHER_RECIPIENTS,
+    "sender_dependent_relayhost_maps": _BY_SENDER,
+    "sender_dependent_default_transport_maps": _BY_SENDER,
+    "smtp_sender_dependent_authentication": "a next hop has one login, whoever sends",
+    "smtp_fallback_relay": "there is no second way: mail that can't be delivered is tried again",
+    "masquerade_domains": "only the senders of canonical and generic maps get another address",
     "content_filter": "mail is not filtered here",
     "smtpd_milters": "mail is not filtered here",
     "non_smtpd_milters": "mail is not filtered here",
     "header_checks": "mail is not filtered here",
+    "smtp_header_checks": "mail is not filtered here",
     "body_checks": "mail is not filtered here",
     "always_bcc": "no copies are made here",
 }
@@ -51,17 +57,18 @@ _OTHERWISE = "it says nothing of who may send or where mail goes, or has no coun
 
 def read_postfix(text: str, beside: Beside, findings: Findings) -> None:
     parameters = Parameters(text)
+    findings.lines = parameters.lines
     tables = Tables(beside, findings)
-    _domains(parameters, tables, findings)
+    _domains(parameters, tables, beside, findings)
     Relaying(parameters, tables, findings).read()
-    Routes(parameters, tables, findings).read()
+    Routes(parameters, tables, read_transports(beside, findings), findings).read()
     _limits(parameters, findings)
     for name, value in parameters.given.items():
         if name in _ELSEWHERE or not parameters.is_read(name):
             findings.leave(name, "" if "password" in name else value, _ELSEWHERE.get(name, _OTHERWISE))
 
 
-def _domains(parameters: Parameters, tables: Tables, findings: Findings) -> None:
+def _domains(parameters: Parameters, tables: Tables, beside: Beside, findings: Findings) -> None:
     """Those that Postfix has the mailboxes of, or relays to from anyone: accepted domains.
 
     https://www.postfix.org/ADDRESS_CLASS_README.html
@@ -76,7 +83,10 @@ def _domains(parameters: Parameters, tables: Tables, findings: Findings) -> None
             continue
         for domain in tables.listed(name, parameters.words(name)):
             _domain(name, domain, kind, findings)
-    _origin(parameters, findings)
+    if parameters["relay_domains"]:
+        reason = "Postfix relays to their subdomains too; here a domain is accepted for itself: add those in use"
+        findings.leave("relay_domains", "", reason)
+    _origin(parameters, beside, findings)
 
 
 def _domain(setting: str, domain: str, kind: str, findings: Findings) -> None:
@@ -90,11 +100,20 @@ def _domain(setting: str, domain: str, kind: str, findings: Findings) -> None:
         findings.take(setting, domain, "accepted_domain", domain.lower(), type=kind)
 
 
-def _origin(parameters: Parameters, findings: Findings) -> None:
-    """The domain that local senders have. They may relay here only if it is an accepted one."""
-    origin = parameters["myorigin"].strip().lower()
-    if "." in origin and "/" not in origin and not origin.startswith("localhost."):
-        _domain("myorigin", origin, "InternalRelay", findings)
+def _origin(parameters: Parameters, beside: Beside, findings: Findings) -> None:
+    """The domain that local senders have. They may relay here only if it is an accepted one.
+
+    Debian has its name in a file: https://wiki.debian.org/Postfix
+    """
+    given = origin = parameters["myorigin"].strip()
+    if given.startswith("/"):
+        origin = (beside.text(given) or "").strip()
+        if not origin:
+            reason = "it is not beside main.cf, or can't be read; copy the file into that folder"
+            return findings.leave("myorigin", given, reason)
+    if "." in origin and "/" not in origin and not origin.lower().startswith("localhost."):
+        _domain("myorigin", origin.lower(), "InternalRelay", findings)
+    return None
 
 
 def _limits(parameters: Parameters, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from posthouse.admin.migration.findings import Findings
 from posthouse.admin.migration.nexthops import by_octets
@@ -22,8 +23,17 @@ _MOST_HOLES = 20
 _MOST = 100_000
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Entry = tuple[str, bool | None]
-"""A network, and whether it may relay. False is for good; None leaves it to what follows."""
+_EVERYBODY = ("0.0.0.0/0", "::/0")
+_MAPPED_BITS = 96
+"""The prefix of IPv4-mapped addresses, RFC 4291 2.5.5.2."""
+
+
+class _Listed(NamedTuple):
+    """A network, and whether it may relay. False is for good; None leaves it to what follows."""
+
+    network: str
+    admits: bool | None
+    where: str = ""
 
 
 class Relaying:
@@ -36,32 +46,42 @@ class Relaying:
         self._refused: list[Network] = []
 
     def read(self) -> None:
-        permits = self._permits()
-        if permits is None:
+        gated = self._gated()
+        if not gated:
             reason = "they refuse nobody: an open relay, which Posthouse can't be"
             return self._findings.leave(" and ".join(_LISTS), "", reason)
+        permits = [restriction for restriction in gated[0] if all(restriction in other for other in gated[1:])]
+        for restriction in dict.fromkeys(one for restrictions in gated for one in restrictions):
+            if restriction not in permits:
+                self._in_one_list(restriction)
         for restriction in permits:
             self._restriction(restriction)
         if "mynetworks" in self._parameters.given and "permit_mynetworks" not in permits:
             self._findings.leave("mynetworks", self._parameters["mynetworks"], "no restriction lets them relay")
         return None
 
-    def _permits(self) -> list[str] | None:
-        """None: everything."""
+    def _gated(self) -> list[list[str]]:
+        """Of each list that refuses strangers what stands before that."""
         lists = [list(_restrictions(self._parameters.words(name))) for name in _LISTS]
-        gated = [_before_gate(restrictions) for restrictions in lists]
-        found = [before for before in gated if before is not None]
-        if not found:
-            return None
-        return [restriction for restriction in found[0] if all(restriction in others for others in found[1:])]
+        lines = self._findings.lines
+        for name, restrictions in zip(_LISTS, lists, strict=True):
+            if name in lines:
+                lines.update({restriction.partition(" ")[0]: lines[name] for restriction in restrictions})
+        return [before for restrictions in lists if (before := _before_gate(restrictions)) is not None]
+
+    def _in_one_list(self, restriction: str) -> None:
+        """It permits nobody, since the other list doesn't, but whom it refuses is refused."""
+        name, _, table = restriction.partition(" ")
+        if name == "check_client_access":
+            refused = [network for network, admits, _ in self._clients(table) if admits is False]
+            self._refused += [found for text in refused if (found := self._network(name, text))]
+        reason = "it stands in one of the two lists only: it permits nobody here; clients that it refuses are refused"
+        self._findings.leave(name, table, reason)
 
     def _restriction(self, restriction: str) -> None:
         name, _, argument = restriction.partition(" ")
         if name == "permit_mynetworks":
-            listed = self._tables.listed("mynetworks", self._parameters.words("mynetworks"))
-            self._networks(
-                "mynetworks", [(word.lstrip("!"), None if word.startswith("!") else True) for word in listed]
-            )
+            self._networks("mynetworks", list(self._mynetworks()))
         elif name == "permit_sasl_authenticated":
             if self._parameters["smtpd_sasl_auth_enable"] == "yes":
                 reason = "logins and passwords are Cyrus's or Dovecot's; give them with --sender-credentials"
@@ -74,14 +94,24 @@ class Relaying:
         else:
             self._findings.leave(name, argument, "restrictions besides those of clients and logins have no counterpart")
 
-    def _client_access(self, table: str) -> None:
-        setting = f"check_client_access {table}"
-        entries = [(by_octets(key), _admits(action)) for key, action in self._tables.pairs(setting, [table])]
-        if not table.startswith("cidr:"):  # there the first one counts, elsewhere the closest one
-            entries.sort(key=lambda entry: _length(entry[0]), reverse=True)
-        self._networks(setting, entries)
+    def _mynetworks(self) -> Iterator[_Listed]:
+        """An exception of which nothing is known could be anybody."""
+        for word in self._tables.listed("mynetworks", self._parameters.words("mynetworks")):
+            network = word.lstrip("!")
+            for text in (network,) if network else _EVERYBODY:
+                yield _Listed(text, None if word.startswith("!") else True)
 
-    def _networks(self, setting: str, entries: list[Entry]) -> None:
+    def _client_access(self, table: str) -> None:
+        self._networks(f"check_client_access {table}", self._clients(table))
+
+    def _clients(self, table: str) -> list[_Listed]:
+        entries = self._tables.entries(f"check_client_access {table}", [table])
+        clients = [_Listed(by_octets(entry.key), _admits(entry.value), entry.where) for entry in entries]
+        if not table.startswith("cidr:"):  # there the first one counts, elsewhere the closest one
+            clients.sort(key=lambda client: _length(client.network), reverse=True)
+        return clients
+
+    def _networks(self, setting: str, entries: list[_Listed]) -> None:
         networks = self._admitted(setting, entries)
         if not networks:
             return
@@ -91,12 +121,12 @@ class Relaying:
             reason = "Postfix lets them send from any domain; here the sender's domain has to be an accepted one"
             self._findings.leave(setting, "", reason)
 
-    def _admitted(self, setting: str, entries: list[Entry]) -> list[str]:
+    def _admitted(self, setting: str, entries: list[_Listed]) -> list[str]:
         """Each network less those before it that aren't admitted, and less what was refused by a list before."""
         admitted: list[Network] = []
         holes = list(self._refused)
-        for text, admits in entries:
-            if (network := self._network(setting, text)) is None:
+        for text, admits, where in entries:
+            if (network := self._network(setting, text, where)) is None:
                 continue
             if admits:
                 admitted += _without(network, holes)
@@ -109,12 +139,21 @@ class Relaying:
                 return []
         return [network_text(network) for network in admitted]
 
-    def _network(self, setting: str, text: str) -> Network | None:
+    def _network(self, setting: str, text: str, where: str = "") -> Network | None:
         try:
-            return ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
+            return _unmapped(ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False))
         except ValueError:
-            self._findings.leave(setting, text, "it is no address or network; clients are known by these only")
+            reason = "it is no address or network; clients are known by these only"
+            self._findings.leave(setting, text, reason, where=where)
             return None
+
+
+def _unmapped(network: Network) -> Network:
+    """A client with an IPv4 address is one here on whatever socket it came."""
+    address = network.network_address
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped and network.prefixlen >= _MAPPED_BITS:
+        return ipaddress.IPv4Network((address.ipv4_mapped, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def _without(network: Network, holes: list[Network]) -> list[Network]:

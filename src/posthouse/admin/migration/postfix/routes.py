@@ -13,9 +13,9 @@ from typing import Any
 from posthouse.admin.migration.findings import Findings
 from posthouse.admin.migration.nexthops import Nexthop, nexthop
 from posthouse.admin.migration.postfix.parameters import Parameters, split
-from posthouse.admin.migration.postfix.tables import Tables
+from posthouse.admin.migration.postfix.rewriting import read_rewriting
+from posthouse.admin.migration.postfix.tables import Entry, Tables
 
-_BY_SMTP = ("smtp", "relay", "")
 _INTO_MAILBOXES = ("local", "virtual")
 _IMPLICIT_TLS_PORT = 465
 
@@ -24,8 +24,8 @@ _TLS: dict[str, dict[str, str]] = {
     "none": {},
     "may": {},
     "encrypt": {"tls_settings": "EncryptionOnly"},
-    "dane": {"smtp_dane_mode": "Opportunistic"},
-    "dane-only": {"smtp_dane_mode": "Mandatory"},
+    "dane": {},
+    "dane-only": {"tls_settings": "EncryptionOnly"},
     "verify": _VERIFIED,
     "secure": _VERIFIED,
 }
@@ -33,13 +33,18 @@ _NAMES_OF_THE_HOP = ("hostname", "nexthop", "dot-nexthop")
 
 
 class Routes:
-    def __init__(self, parameters: Parameters, tables: Tables, findings: Findings) -> None:
+    """`by_smtp` are the names of the transports that speak it."""
+
+    def __init__(self, parameters: Parameters, tables: Tables, by_smtp: frozenset[str], findings: Findings) -> None:
         self._parameters = parameters
         self._findings = findings
         self._tables = tables
+        self._by_smtp = by_smtp | {""}
+        self._rewritings = read_rewriting(parameters, tables, findings)
         self._logins = self._maps("smtp_sasl_password_maps") if parameters["smtp_sasl_auth_enable"] == "yes" else {}
         self._policies = self._maps("smtp_tls_policy_maps")
         self._routed: set[str] = set()
+        self._used_logins: set[str] = set()
 
     def read(self) -> None:
         """transport_maps goes before the ways of the address classes: https://www.postfix.org/postconf.5.html"""
@@ -50,22 +55,24 @@ class Routes:
             if domains in self._parameters.given:
                 self._address_class(domains, way)
         self._domains_with_policies()
+        self._unused_logins()
 
     def _everything_else(self) -> None:
         """`relayhost`, or by MX. An empty one is the default: https://www.postfix.org/postconf.5.html#relayhost"""
         relayhost = self._parameters["relayhost"]
         name, rest = _transport(self._parameters["default_transport"])
-        if name not in _BY_SMTP:
+        if name not in self._by_smtp:
             self._findings.leave("default_transport", name, "mail to others leaves by SMTP only; here it has no way")
         else:
             self._route("relayhost", rest or relayhost, ["*"])
 
     def _transport_maps(self) -> None:
         ways: dict[str, list[str]] = {}
-        for key, way in self._pairs("transport_maps"):
+        for key, way, where in self._entries("transport_maps"):
             pattern = key.lower()
             if "@" in pattern:
-                self._findings.leave("transport_maps", f"{pattern} {way}", "a way is for a domain, not for one address")
+                reason = "a way is for a domain, not for one address"
+                self._findings.leave("transport_maps", f"{pattern} {way}", reason, where=where)
             else:
                 ways.setdefault(way, []).append(f"*{pattern}" if pattern.startswith(".") else pattern)
         for way, patterns in ways.items():
@@ -83,7 +90,7 @@ class Routes:
 
     def _way(self, setting: str, way: str, patterns: list[str]) -> None:
         name, rest = _transport(way)
-        if name in _BY_SMTP:
+        if name in self._by_smtp:
             self._route(setting, rest, patterns)
         elif name in _INTO_MAILBOXES:
             self._into_mailboxes(setting, patterns)
@@ -119,6 +126,8 @@ class Routes:
     def _take(self, setting: str, value: object, name: str, **keys: Any) -> None:
         if source := self._parameters["smtp_bind_address"]:
             keys["source_address"] = source
+        if self._rewritings:
+            keys["rewrite_from"] = self._rewritings
         self._findings.take(setting, value, "outbound_connector", name, **keys)
 
     def _about(self, setting: str, hop: Nexthop) -> None:
@@ -132,8 +141,8 @@ class Routes:
         domains = self._unrouted(domains)
         if not domains:
             return
-        known = self._pairs("virtual_mailbox_maps") if setting == "virtual_mailbox_domains" else []
-        addresses = [address for address, _ in known if "@" in address.strip("@")] or ["*"]
+        known = self._entries("virtual_mailbox_maps") if setting == "virtual_mailbox_domains" else []
+        addresses = [entry.key for entry in known if "@" in entry.key.strip("@")] or ["*"]
         keys = {"transport": "mailbox", "recipient_domains": domains, "mailboxes": addresses}
         self._findings.take(setting, domains, "outbound_connector", f"Postfix mailboxes of {setting}", **keys)
         if addresses == ["*"]:
@@ -145,7 +154,7 @@ class Routes:
     def _tls(self, connector: str, hop: Nexthop | None) -> None:
         """The policy of the next hop, else the level for all."""
         if hop and (policy := self._policies.get(hop.text)):
-            return self._policy("smtp_tls_policy_maps", policy, connector)
+            return self._policy("smtp_tls_policy_maps", policy.value, connector)
         level = self._parameters["smtp_tls_security_level"]
         if not level and self._parameters["smtp_enforce_tls"] == "yes":
             level = "encrypt"
@@ -156,12 +165,16 @@ class Routes:
         keys = dict(_TLS.get(level, _VERIFIED))
         if level == "none":
             self._findings.leave(setting, policy, "TLS is used wherever it is offered")
+        elif level.startswith("dane"):
+            self._findings.leave(setting, policy, "TLSA records are not looked up here")
         elif level not in _TLS:
             self._findings.leave(setting, policy, "here certificates are verified by public CAs or your own roots")
         names = [attribute.removeprefix("match=") for attribute in attributes if attribute.startswith("match=")]
         if names and keys == _VERIFIED and names[0] not in _NAMES_OF_THE_HOP:
-            name = names[0].split(":")[0]
+            name, *others = ":".join(names).split(":")
             keys["tls_domain"] = f"*{name}" if name.startswith(".") else name
+            if others:
+                self._findings.leave(setting, policy, "a connector has one name to match: the first one is taken")
         if keys:
             self._findings.take(setting, policy, "outbound_connector", connector, **keys)
 
@@ -174,25 +187,29 @@ class Routes:
                 name = f"Postfix TLS {domain}"
                 if patterns := self._unrouted([domain]):
                     self._take("smtp_tls_policy_maps", domain, name, recipient_domains=patterns, use_mx_record=True)
-                    self._policy("smtp_tls_policy_maps", policy, name)
+                    self._policy("smtp_tls_policy_maps", policy.value, name)
 
     def _login(self, hop: Nexthop) -> None:
         """By the next hop as it is written, else by its host."""
-        found = next((self._logins[key] for key in _keys(hop) if key in self._logins), None)
-        if found is None:
+        key = next((key for key in _keys(hop) if key in self._logins), None)
+        if key is None:
             return
-        user, _, password = found.partition(":")
-        name = f"Postfix {hop.text}"
+        self._used_logins.add(key)
+        user, _, password = self._logins[key].value.partition(":")
         setting = f"smtp_sasl_password_maps: {hop.text}"
-        self._findings.take(setting, user, "credential", name, kind="password", user=user, secret=password)
-        reason = "the login is kept as a credential, but signing in to a next hop is not available in this version"
-        self._findings.leave(setting, user, reason)
+        self._findings.take_credential(setting, f"Postfix {hop.text}", user, password)
 
-    def _maps(self, name: str) -> dict[str, str]:
-        return dict(self._pairs(name))
+    def _unused_logins(self) -> None:
+        for key, login in self._logins.items():
+            if key not in self._used_logins:
+                reason = "no way goes to this host, and a login of one sender can't be said here"
+                self._findings.leave(f"smtp_sasl_password_maps: {key}", "", reason, where=login.where)
 
-    def _pairs(self, name: str) -> list[tuple[str, str]]:
-        return self._tables.pairs(name, self._parameters.words(name))
+    def _maps(self, name: str) -> dict[str, Entry]:
+        return {entry.key: entry for entry in self._entries(name)}
+
+    def _entries(self, name: str) -> list[Entry]:
+        return self._tables.entries(name, self._parameters.words(name))
 
 
 def _transport(text: str) -> tuple[str, str]:

@@ -2,58 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from posthouse.admin.migration.files import Beside
 from posthouse.admin.migration.findings import Findings
-from posthouse.admin.migration.postfix.parameters import logical_lines, split
+from posthouse.admin.migration.postfix.parameters import Line, logical_lines, split
 
 _INDEXED = {"hash", "btree", "dbm", "lmdb", "cdb", "sdbm", "texthash", "cidr"}
+_PATTERNS = {"regexp", "pcre"}
 _MOST = 100_000
 
-Pairs = list[tuple[str, str]]
+
+class Entry(NamedTuple):
+    """`where` is empty for one that stands in main.cf itself."""
+
+    key: str
+    value: str
+    where: str = ""
 
 
 class Tables:
-    """Those that main.cf names, as pairs of key and value."""
+    """Those that main.cf names."""
 
     def __init__(self, beside: Beside, findings: Findings) -> None:
         self._beside = beside
         self._findings = findings
 
-    def pairs(self, setting: str, words: list[str]) -> Pairs:
-        """Of all the tables of a parameter; the first one that has a key answers."""
-        found: dict[str, str] = {}
+    def entries(self, setting: str, words: list[str], *, patterns: bool = False) -> list[Entry]:
+        """Of all the tables of a parameter; the first one that has a key answers.
+
+        With `patterns` the keys of regular expressions are among them, as they are written.
+        """
+        kinds = _INDEXED | _PATTERNS if patterns else _INDEXED
+        found: dict[str, Entry] = {}
         for word in words:
-            for key, value in self._table(setting, word):
-                found.setdefault(key, value)
-        return list(found.items())
+            for entry in self._table(setting, word, kinds):
+                found.setdefault(entry.key, entry)
+        return list(found.values())
 
     def listed(self, setting: str, words: list[str]) -> list[str]:
-        """A list of patterns, in which tables stand for their keys and files for their words. `!` is an exception."""
+        """A list of patterns, in which tables stand for their keys and files for their words.
+
+        `!` is an exception; alone, one of which nothing is known.
+        """
         found: list[str] = []
         for word in words:
-            if word.startswith("/"):
-                found += (one for line in self._lines(setting, word) for one in split(line))
-            elif is_table(word):
-                found += (key for key, _ in self._table(setting, word))
-            else:
-                found.append(word)
+            patterns = list(self._patterns(setting, word.removeprefix("!")))
+            found += [f"!{one}" for one in patterns or [""]] if word.startswith("!") else patterns
         return found[:_MOST]
 
-    def _table(self, setting: str, word: str) -> Pairs:
+    def _patterns(self, setting: str, word: str) -> Iterable[str]:
+        if word.startswith("/"):
+            return (one for line in self._lines(setting, word) for one in split(line.text))
+        if is_table(word):
+            return (entry.key for entry in self._table(setting, word, _INDEXED))
+        return (word,)
+
+    def _table(self, setting: str, word: str, kinds: set[str]) -> list[Entry]:
         kind, _, name = word.removeprefix("proxy:").partition(":")
         if kind == "inline":
-            return [_pair(one.strip("{}").strip(), "=") for one in split(name.strip().strip("{}"))]
+            return [Entry(*_pair(one.strip("{}").strip(), "=")) for one in split(name.strip().strip("{}"))]
         if kind == "static":
-            return [("*", name)]
-        if kind not in _INDEXED:
+            return [Entry("*", name)]
+        if kind not in kinds:
             reason = f"a table of type {kind} can't be read; write its entries to a hash: table beside main.cf"
             self._findings.leave(setting, "" if "password" in setting else word, reason)
             return []
-        return [_pair(line, None) for line in self._lines(setting, name, word)][:_MOST]
+        file = name.rpartition("/")[2]
+        lines = self._lines(setting, name, word)
+        return [Entry(*_pair(line.text, None), f"{file}:{line.number}") for line in lines][:_MOST]
 
-    def _lines(self, setting: str, name: str, word: str = "") -> Iterator[str]:
+    def _lines(self, setting: str, name: str, word: str = "") -> Iterator[Line]:
         text = self._beside.text(name)
         if text is None:
             reason = "it is not beside main.cf, or can't be read; copy the text file into that folder"
