@@ -108,6 +108,13 @@ def _checked_nameserver(nameserver: str) -> str:
     return nameserver
 
 
+def _checked_network(network: str) -> str:
+    try:
+        return str(ipaddress.ip_network(network))
+    except ValueError:
+        raise ValueError('it should be an IP address or network, like "192.0.2.10" or "192.0.2.0/24"') from None
+
+
 def _checked_hostname(hostname: str) -> str:
     if not _HOSTNAME.fullmatch(hostname):
         raise ValueError('it should be a host name like "relay.contoso.com"')
@@ -138,6 +145,7 @@ Count = Annotated[int, Field(ge=0)]
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 Address = Annotated[str, AfterValidator(_checked_address)]
 Nameserver = Annotated[str, AfterValidator(_checked_nameserver)]
+Network = Annotated[str, AfterValidator(_checked_network)]
 
 
 class Section(BaseModel):
@@ -193,9 +201,14 @@ class Limits(Section):
 
 
 class AdminSettings(Section):
-    """Where the REST API listens; empty is off."""
+    """Where the REST API listens; empty is off.
+
+    It answers to `names` besides the host name, and believes `proxies` whom they speak for (X-Forwarded-For, -Proto).
+    """
 
     address: Annotated[str, AfterValidator(lambda address: address and _checked_address(address))] = "127.0.0.1:8025"
+    names: tuple[Annotated[str, AfterValidator(_checked_hostname)], ...] = ()
+    proxies: tuple[Network, ...] = ()
 
 
 class Settings(BaseSettings):

@@ -34,6 +34,7 @@ def test_the_examples_run_in_their_order(house: House) -> None:
         answers = [answer.strip() for answer in ran.stdout.split("---\n")]
         assert json.loads(answers[2])["value"]["RequireTls"] is True
         assert all(json.loads(step)["status"] for step in answers[4].splitlines())
-        wire = json.loads(answers[5])
+        assert json.loads(answers[5]) == {"changes": [], "notices": []}
+        wire = json.loads(answers[6])
         assert [row["Name"] for row in wire["value"]] == ["Office 365"]
         assert done(office.client().get("/connectors/outbound/Office 365"))["SmartHosts"]

@@ -98,6 +98,29 @@ def test_a_change_of_an_administrator_needs_what_was_seen(office: Office, alice:
         problem(browser.get("/session"), 401)
 
 
+def test_a_password_of_ones_own_is_changed_in_any_role(office: Office, alice: dict[str, Any]) -> None:
+    place, new = "/administrators/alice", f"{PASSWORD} again"
+    done(office.client().patch(place, json={"roles": [Role.VIEW_ONLY.value]}, headers={"If-Match": "*"}))
+    with signed_in(office) as browser:
+        token = {"X-CSRF-Token": done(browser.get("/session"))["csrf"]}
+        problem(browser.post("/session/password", json={"password": PASSWORD, "new": new}), 403)
+        blind = browser.patch(place, json={"password": new}, headers={"If-Match": "*", **token})
+        assert "asks for the one of now" in problem(blind, 403)["detail"]
+        problem(browser.post("/session/password", json={"password": "wrong", "new": new}, headers=token), 401)
+        problem(browser.post("/session/password", json={"password": PASSWORD, "new": "short"}, headers=token), 422)
+        done(browser.post("/session/password", json={"password": PASSWORD, "new": new}, headers=token))
+        problem(browser.get("/session"), 401)
+    problem(office.anyone.post("/session", json=CREDENTIALS), 401)
+    with signed_in(office, password=new) as browser:
+        done(browser.get("/session"))
+    record = office.audit(who="alice", act="Set-Administrator")[0]
+    assert record["changes"] == [{"key": "Password", "before": None, "after": "(set)"}]
+
+
+def test_a_token_has_no_password(office: Office) -> None:
+    problem(office.client().post("/session/password", json={"password": PASSWORD, "new": PASSWORD}), 403)
+
+
 def test_guessing_costs_waiting(office: Office, alice: dict[str, Any]) -> None:
     statuses = []
     for _ in range(7):

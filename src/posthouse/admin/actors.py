@@ -29,6 +29,11 @@ class Actor:
     face: Face
     origin: str = LOCAL
 
+    @property
+    def is_administrator(self) -> bool:
+        """One with a password: no administrator's name has a colon."""
+        return ":" not in self.name
+
     def may(self, permission: Permission) -> bool:
         return any(permission in PERMISSIONS[role] for role in self.roles)
 

@@ -88,8 +88,13 @@ class Administration:
             store.close()
 
     def organization(self) -> Organization:
+        return self.read()[0]
+
+    def read(self) -> tuple[Organization, Document]:
+        """The organization, and the same as a file writes it: what `change` gives to its `edit`."""
         self.ledger.check(Acts.GET_ORGANIZATION)
-        return from_document(self._organizations.load().document or {})
+        stored = self._organizations.load().document or {}
+        return from_document(stored), written(stored)
 
     def apply(self, file: Path, *, dry_run: bool = False) -> Applied:
         """Make the organization what a file says, the whole of it. Returns what changed, or would."""

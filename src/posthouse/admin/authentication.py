@@ -12,10 +12,12 @@ from posthouse.admin.actors import Actor, Face, anonymous
 from posthouse.admin.administrators import approve_new, new_administrator, token_hash
 from posthouse.admin.audit import record_of
 from posthouse.admin.errors import LockedOut, SignInRefused
-from posthouse.admin.roles import Role
+from posthouse.admin.roles import Acts, Role
 from posthouse.spool import (
     Administrator,
+    AdministratorChange,
     AdministratorTable,
+    AuditChange,
     AuditLog,
     AuditOutcome,
     SignInTable,
@@ -76,6 +78,16 @@ class Authentication:
         if now >= found.seen_at + _TOUCH_AFTER:
             self._sign_ins.touch(hashed)
         return _actor(found.administrator, face, origin)
+
+    def change_password(self, name: str, password: str, new: str, code: str = "", *, face: Face, origin: str) -> None:
+        """Of whoever knows the one of now, whatever his roles. All his sessions end. Raises as `sign_in` does."""
+        session = self.sign_in(name, password, code, face=face, origin=origin)
+        actor = self.by_session(session, face=face, origin=origin)
+        if actor is None:
+            raise SignInRefused("the session is over; sign in again")
+        change = AdministratorChange(password_hash=passwords.hashed(new, actor.name))
+        record = record_of(actor, Acts.SET_ADMINISTRATOR.name, actor.name, [AuditChange("Password", after="(set)")])
+        self._administrators.change(actor.name, change, lambda _before, _after: record)
 
     def sign_out(self, session: str, *, face: Face, origin: str) -> None:
         """End a session; none is ended without a word."""

@@ -1,4 +1,6 @@
-"""Connectors and accepted domains, one at a time: each act is a change of the whole organization (`Administration`)."""
+"""Connectors, accepted domains and credentials, one at a time: each act is a change of the whole organization
+(`Administration`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from posthouse.admin.references import Document
 from posthouse.admin.roles import change_of
 from posthouse.admin.spelling import cmdlet_spelling
 
-ItemKind = Literal["accepted_domain", "inbound_connector", "outbound_connector"]
+ItemKind = Literal["accepted_domain", "inbound_connector", "outbound_connector", "credential"]
 
 
 class Items:

@@ -7,7 +7,7 @@ import enum
 import ipaddress
 from typing import Any
 
-from posthouse.organization import AcceptedDomain, InboundConnector, OutboundConnector, network_text
+from posthouse.organization import AcceptedDomain, Credential, InboundConnector, OutboundConnector, network_text
 
 _WORDS = {"ef": "EF", "ip": "IP", "ips": "IPs", "mx": "MX"}
 _SECRET = {"password_hash", "secret"}
@@ -18,8 +18,8 @@ def cmdlet_spelling(field: str) -> str:
     return "".join(_WORDS.get(word, word.capitalize()) for word in field.split("_"))
 
 
-def to_json(item: AcceptedDomain | InboundConnector | OutboundConnector) -> dict[str, Any]:
-    """All that a domain or connector says, in the cmdlet's spelling. Secrets, and what names them, are left out."""
+def to_json(item: AcceptedDomain | InboundConnector | OutboundConnector | Credential) -> dict[str, Any]:
+    """All that an item of the organization says, in the cmdlet's spelling. Secrets and their names are left out."""
     return _spelled(item)
 
 

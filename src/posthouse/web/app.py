@@ -19,7 +19,7 @@ from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
 from posthouse.web import invoke, problems
 from posthouse.web.access import Desk, desk_of, sign_in_of
-from posthouse.web.api import items, mail, organization, people, session, tools
+from posthouse.web.api import items, mail, organization, people, session, tools, whole
 from posthouse.web.guard import Guard
 
 API = "/api/v1"
@@ -58,11 +58,12 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.desk = Desk(settings, config, store, Authentication(store))
-    app.add_middleware(Guard, names=(settings.hostname,), sign_in=sign_in_of)
+    app.add_middleware(Guard, names=(settings.hostname, *settings.admin.names), sign_in=sign_in_of)
     problems.add_handlers(app)
-    routers = (*items.ROUTERS, *(module.router for module in (organization, mail, people, session, tools)))
+    routers = (*items.ROUTERS, *(module.router for module in (organization, whole, mail, people, session, tools)))
     for router in routers:
         app.include_router(router, prefix=API)
     app.include_router(invoke.router)

@@ -25,7 +25,13 @@ from posthouse.web.problems import Refusal, problem_of
 STRANGERS_LIMIT = 64 << 10
 """Bytes of a request that are taken of whoever it is; what is longer must be of somebody who has signed in."""
 _LIMIT = 1 << 20
-_LIMITS = {"/api/v1/headers": 8 << 20, "/api/v1/explain": 8 << 20, "/api/v1/send": 16 << 20}
+_LIMITS = {
+    "/api/v1/explain": 8 << 20,
+    "/api/v1/headers": 8 << 20,
+    "/api/v1/import": 16 << 20,
+    "/api/v1/organization.toml": 8 << 20,
+    "/api/v1/send": 16 << 20,
+}
 _LARGE_AT_ONCE = 4
 _BODY_SECONDS = 30.0
 _HEADERS = {

@@ -17,6 +17,7 @@ from posthouse.admin import cmdlet_spelling
 from posthouse.organization import (
     AcceptedDomain,
     ClientCertificateRef,
+    Credential,
     InboundConnector,
     OutboundConnector,
     SenderCredential,
@@ -25,6 +26,7 @@ from posthouse.organization import (
 
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Secret = Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra={"writeOnly": True})]
+Password = Annotated[str, Field(min_length=12, max_length=1024, json_schema_extra={"writeOnly": True})]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _MOST_KEYS, _LONGEST_LIST = 100, 10_000
 
@@ -145,7 +147,15 @@ _MEANINGS = {
     "sender_rewriting_enabled": "Rewrite the envelope sender (SRS).",
     "test_mode": "Validation mail only.",
     "type": "Where its mailboxes are.",
+    "kind": "How it signs in: as a user with a `password`, or to Microsoft Entra.",
+    "user": "Who signs in, or the mailbox that sends.",
+    "secret": "The password, or the application's secret. Written, never shown.",
+    "tenant": "Of Microsoft Entra: its domain or id.",
+    "client_id": "The application's, in Microsoft Entra.",
+    "certificate": "What the application signs in with instead of a secret. Written as a PFX, shown as its thumbprint.",
+    "authority": "Where tokens come from; national clouds have others.",
 }
+_WRITTEN_ONLY = "secret"
 _EXAMPLES: Mapping[str, Any] = {
     "name": "Scanners",
     "sender_ip_addresses": ["192.168.0.0/24"],
@@ -175,7 +185,7 @@ def _given(model: type, title: str, *, named: bool) -> Any:
     """All optional, but the name of a new one; null is the default."""
     fields: dict[str, Any] = {}
     for name, hint in get_type_hints(model).items():
-        kind = _kind(hint, _GIVEN)
+        kind: Any = Secret if name == _WRITTEN_ONLY else _kind(hint, _GIVEN)
         is_required = named and name == "name"
         fields[name] = (
             kind if is_required else kind | None,
@@ -189,6 +199,7 @@ def _shown(model: type, title: str) -> Any:
     fields: dict[str, Any] = {
         cmdlet_spelling(name): (_kind(hint, _SHOWN), Field(description=_MEANINGS[name]))
         for name, hint in get_type_hints(model).items()
+        if name != _WRITTEN_ONLY
     }
     return create_model(title, __doc__=_about(model, "as it is"), **fields)
 
@@ -213,6 +224,7 @@ def _shapes(model: type) -> Shapes:
     )
 
 
+CREDENTIAL = _shapes(Credential)
 ACCEPTED_DOMAIN = _shapes(AcceptedDomain)
 INBOUND_CONNECTOR = _shapes(InboundConnector)
 OUTBOUND_CONNECTOR = _shapes(OutboundConnector)

@@ -146,7 +146,7 @@ def read_queued(admin: Acting, message_id: MessageId) -> Response:
 
 
 def _act(act: QueueAct, summary: str) -> Callable[..., Response]:
-    @router.post(f"/queue/{act}", tags=["Queue"], summary=summary, response_model=QueueChanged)
+    @router.post(f"/queue/{act}", name=f"{act}_mail", tags=["Queue"], summary=summary, response_model=QueueChanged)
     def change(admin: Acting, body: Chosen) -> Response:
         chosen = QueueFilter(message_ids=tuple(body.ids), sender=body.sender or "", recipient=body.recipient or "")
         if not body.every and chosen == QueueFilter():

@@ -1,26 +1,23 @@
-"""The organization's own settings, the settings in force, and all of it as a file."""
+"""The organization's own settings, and the settings in force."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
-from posthouse.admin import Acts, Administration, cmdlet_spelling, settings_in_force
-from posthouse.admin.references import written
-from posthouse.organization import to_document
+from posthouse.admin import Acts, cmdlet_spelling, settings_in_force
 from posthouse.web.access import Acting, TheDesk
 from posthouse.web.api.items import Change, told
 from posthouse.web.conditions import IfMatch, answer, tag_of
 from posthouse.web.shapes import Count, Given, Text, plain
+from posthouse.web.uploads import NOWHERE
 
 router = APIRouter(tags=["Organization"])
 
-_NOWHERE = Path("/nonexistent")  # no reference of a request leads to a file
 _Pem = Annotated[str, Field(max_length=500_000, pattern=r"^\s*-----BEGIN CERTIFICATE-----")]
 _Duration = Annotated[str, Field(max_length=32, examples=["4h"])]
 _Size = Annotated[str, Field(max_length=32, examples=["150 MiB"])]
@@ -89,7 +86,7 @@ class SettingsInForce(BaseModel):
 
 @router.get("/organization", summary="Show the organization's settings", response_model=ShownSettings)
 def show_organization(request: Request, admin: Acting) -> Response:
-    return answer(request, _settings(_document(admin)))
+    return answer(request, _settings(admin.read()[1]))
 
 
 @router.patch("/organization", summary="Change the organization's settings", response_model=ChangedSettings)
@@ -98,29 +95,15 @@ def change_organization(admin: Acting, condition: IfMatch, body: GivenSettings) 
         condition.check(_settings(document))
         return _merged(document, body.values_given())
 
-    applied = admin.change(edit, _NOWHERE, act=Acts.SET_ORGANIZATION)
-    now = _settings(_document(admin))
+    applied = admin.change(edit, NOWHERE, act=Acts.SET_ORGANIZATION)
+    now = _settings(admin.read()[1])
     return JSONResponse({"value": now, **told(applied)}, headers={"ETag": tag_of(now)})
-
-
-@router.get(
-    "/organization.toml",
-    summary="Export the organization as a file",
-    response_class=PlainTextResponse,
-    description="What `posthouse export` prints, and `posthouse apply` reads. Secrets are left out.",
-)
-def export(admin: Acting) -> PlainTextResponse:
-    return PlainTextResponse(admin.export())
 
 
 @router.get("/settings", summary="Show the settings in force", response_model=SettingsInForce)
 def show_settings(request: Request, admin: Acting, desk: TheDesk) -> Response:
     admin.ledger.check(Acts.GET_ORGANIZATION)
     return answer(request, plain({"value": [asdict(setting) for setting in settings_in_force(desk.config)]}))
-
-
-def _document(admin: Administration) -> dict[str, Any]:
-    return written(to_document(admin.organization()))
 
 
 def _settings(document: dict[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from posthouse.spool import Administrator, AuditFilter, AuditOutcome
 from posthouse.web.access import Acting
 from posthouse.web.conditions import Condition, IfMatch, answer, tag_of
 from posthouse.web.paging import Limit, Listed, Pattern
-from posthouse.web.shapes import Given
+from posthouse.web.problems import Refusal
+from posthouse.web.shapes import Given, Password
 
 router = APIRouter()
 
 RoleName = Literal["Organization Management", "View-Only Organization Management", "Recipient and Mail Flow Operator"]
 Name = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")]
-Password = Annotated[str, Field(min_length=12, max_length=1024, json_schema_extra={"writeOnly": True})]
 
 
 class NewAdministrator(Given):
@@ -156,6 +156,9 @@ def show_administrator(request: Request, admin: Acting, name: str) -> Response:
     response_model=ChangedAdministrator,
 )
 def change_administrator(admin: Acting, name: str, condition: IfMatch, body: ChangeAdministrator) -> Response:
+    if body.password is not None and name.strip().lower() == admin.ledger.actor.name:
+        text = "your own password is changed by POST /api/v1/session/password, which asks for the one of now"
+        raise Refusal(HTTPStatus.FORBIDDEN, text)
     secret = None if body.totp is None else totp.new_secret() if body.totp else b""
     admin.administrators.set(
         name,

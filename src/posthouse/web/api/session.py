@@ -13,21 +13,31 @@ from posthouse.admin import Actor, Face
 from posthouse.admin.authentication import SESSION_SECONDS
 from posthouse.web.access import CSRF_HEADER, SESSION_COOKIE, Asking, TheDesk, actor_of, csrf_token, origin_of
 from posthouse.web.conditions import answer
-from posthouse.web.shapes import Given, Secret
+from posthouse.web.problems import Refusal
+from posthouse.web.shapes import Given, Password, Secret
 
 router = APIRouter(tags=["Session"])
+
+
+Code = Annotated[str, Field(max_length=32, description="Of the authenticator app, where one is used.")]
 
 
 class SignIn(Given):
     name: Annotated[str, Field(min_length=1, max_length=320)]
     password: Secret
-    code: Annotated[str, Field(max_length=32)] = Field("", description="Of the authenticator app, where one is used.")
+    code: Code = ""
 
 
 class SetUp(Given):
     secret: Secret = Field(description="From the link that `posthouse serve` prints when it starts first.")
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    password: Annotated[str, Field(min_length=12, max_length=1024, json_schema_extra={"writeOnly": True})]
+    password: Password
+
+
+class NewPassword(Given):
+    password: Secret = Field(description="The one of now.")
+    new: Password
+    code: Code = ""
 
 
 class Session(BaseModel):
@@ -70,6 +80,16 @@ def sign_out(request: Request, desk: TheDesk) -> Response:
     response = Response(status_code=HTTPStatus.NO_CONTENT)
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return response
+
+
+@router.post("/session/password", summary="Change one's own password", status_code=204)
+def change_password(request: Request, actor: Asking, desk: TheDesk, body: NewPassword) -> None:
+    """Whatever one's roles. All one's sessions end, this one too: sign in again with the new one."""
+    if not actor.is_administrator:
+        raise Refusal(HTTPStatus.FORBIDDEN, "an API token has no password; sign in as an administrator")
+    desk.authentication.change_password(
+        actor.name, body.password, body.new, body.code, face=Face.REST, origin=origin_of(request)
+    )
 
 
 @router.post("/setup", summary="Make the first administrator", status_code=204)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -27,7 +27,7 @@ from posthouse.probe.send import Attachment, SendOptions, send_async
 from posthouse.web.access import Acting, TheDesk, actor_of
 from posthouse.web.problems import Refusal
 from posthouse.web.shapes import Given, Secret, Text, plain
-from posthouse.web.uploads import decoded
+from posthouse.web.uploads import Content, decoded
 
 router = APIRouter(tags=["Tools"])
 
@@ -165,10 +165,9 @@ async def send(admin: Acting, desk: TheDesk, body: TestMail) -> Response:
         }
     },
 )
-async def analyze_headers(request: Request) -> Response:
+def analyze_headers(content: Content) -> Response:
     """The body is the message, or its header, as it is."""
-    report = await run_in_threadpool(analyze, await request.body())
-    return JSONResponse(plain(report.to_json()))
+    return JSONResponse(plain(analyze(content).to_json()))
 
 
 @router.post(
