@@ -1,6 +1,7 @@
 """Authorities and what they issued: made once, since nothing changes them."""
 
 import ssl
+from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -9,6 +10,7 @@ from net.tls_peers import identity_of, pem_of, shake_hands
 from posthouse.net.certificates import Identity
 from posthouse.net.tls import ClientContext, ServerContext, TlsSession
 from posthouse.net.verification import Verifier
+from standins.entra import Entra
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +60,9 @@ def pair(server_context: ServerContext, client_context: ClientContext) -> tuple[
     client, server = TlsSession(client_context, "relay.contoso.test"), TlsSession(server_context)
     shake_hands(client, server)
     return client, server
+
+
+@pytest.fixture
+def entra(authority: trustme.CA) -> Iterator[Entra]:
+    with Entra(authority) as running:
+        yield running

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,12 +21,6 @@ SECRET = "s3cret~value"
 SCOPE = "https://outlook.office365.com/.default"
 
 Ask = Callable[..., tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture
-def entra(authority: trustme.CA) -> Iterator[Entra]:
-    with Entra(authority) as running:
-        yield running
 
 
 @pytest.fixture

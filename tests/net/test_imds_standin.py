@@ -10,12 +10,10 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import trustme
 
 from standins.entra import Entra
 from standins.imds import SYSTEM_ASSIGNED, VM_PATH, Imds
@@ -23,12 +21,6 @@ from standins.imds import SYSTEM_ASSIGNED, VM_PATH, Imds
 RESOURCE = "https://outlook.office365.com"
 VM = {"api-version": "2018-02-01", "resource": RESOURCE}
 METADATA = {"Metadata": "true"}
-
-
-@pytest.fixture
-def entra(authority: trustme.CA) -> Iterator[Entra]:
-    with Entra(authority) as running:
-        yield running
 
 
 def test_the_machine_s_own_identity(entra: Entra) -> None:

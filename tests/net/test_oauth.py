@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,12 +26,6 @@ Acquire = Callable[..., Token]
 def certificate() -> Identity:
     """As it comes out of the store: a PFX."""
     return load_pfx(self_signed("relay.contoso.test", rsa_key=True).to_pfx())
-
-
-@pytest.fixture
-def entra(authority: trustme.CA) -> Iterator[Entra]:
-    with Entra(authority) as running:
-        yield running
 
 
 @pytest.fixture
@@ -85,9 +79,22 @@ def test_a_scope_of_a_resource_that_the_tenant_has_not(acquire: Acquire) -> None
         acquire({"secret": SECRET}, "https://nowhere.example/.default")
 
 
-def test_a_code_without_a_remedy_leads_to_its_page(acquire: Acquire) -> None:
-    with pytest.raises(TokenRefused, match=r"see https://login\.microsoftonline\.com/error"):
+def test_a_code_without_a_remedy_leads_to_its_page(acquire: Acquire, entra: Entra) -> None:
+    entra.nonsense = b'{"error_description": "AADSTS12345: Because."}'
+    with pytest.raises(TokenRefused, match=r"see https://login\.microsoftonline\.com/error\?code=12345"):
+        acquire({"secret": SECRET})
+
+
+def test_an_empty_secret(acquire: Acquire) -> None:
+    with pytest.raises(TokenRefused, match=r"^AADSTS7000218: .*; give the credential its secret"):
         acquire({"secret": SECRET}, proof="")
+
+
+def test_entra_says_how_long_to_wait(acquire: Acquire, entra: Entra) -> None:
+    entra.trouble, entra.retry_after = 429, "17"
+    with pytest.raises(TokenUnavailable) as unavailable:
+        acquire({"secret": SECRET})
+    assert unavailable.value.retry_after == 17.0
 
 
 def test_a_certificate_that_was_not_uploaded(acquire: Acquire, certificate: Identity) -> None:

@@ -28,12 +28,6 @@ Connect = Callable[..., smtplib.SMTP]
 
 
 @pytest.fixture
-def entra(authority: trustme.CA) -> Iterator[Entra]:
-    with Entra(authority) as running:
-        yield running
-
-
-@pytest.fixture
 def submission(authority: trustme.CA, entra: Entra) -> Iterator[Submission]:
     with Submission(authority, entra, host=HOST, limits=Limits(recipients=3, recipients_per_day=5)) as running:
         yield running
