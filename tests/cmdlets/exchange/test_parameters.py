@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,14 @@ def test_the_documentation_is_made_from_the_cmdlets() -> None:
     """If not: cd tests && python -m support.cmdlet_tables"""
     text = DOCS.read_text("utf-8")
     assert text[text.index(START) :] == tables()
+
+
+@pytest.mark.parametrize("model", [InboundConnector, OutboundConnector])
+def test_each_field_of_a_connector_has_its_parameter(model: type) -> None:
+    for verb in ("New", "Set"):
+        cmdlet = next(one for one in EXCHANGE.cmdlets if one.name == f"{verb}-{model.__name__}")
+        names = {parameter.name for parameter in cmdlet.parameters}
+        assert {cmdlet_spelling(field.name) for field in dataclasses.fields(model)} <= names
 
 
 COMING = {"rate_limit", "rewrite_from"}

@@ -158,6 +158,24 @@ class TestDetail:
         line = "Get-MessageTraceDetail $one.MessageTraceId t3@fabrikam.com -Event defer | ForEach-Object Detail"
         assert "421 4.3.2 come back later" in script.run(line)
 
+    @pytest.mark.parametrize(
+        ("filters", "steps"),
+        [
+            ("-PageSize 1", "Receive"),
+            ("-PageSize 1 -Page 2", "Deliver"),
+            ("-Page 2", ""),
+            ("-SenderAddress *@nowhere.test", ""),
+            ("-SenderAddress *@contoso.com", "Receive Deliver"),
+            ("-MessageId other", ""),
+            ("-EndDate (Get-Date).AddHours(-1)", ""),
+            ("-StartDate (Get-Date).AddHours(-1) -EndDate (Get-Date)", "Receive Deliver"),
+        ],
+    )
+    def test_some_of_the_steps(self, script: Script, filters: str, steps: str):
+        script.run("$id = (Get-MessageTrace -RecipientAddress t1@contoso.com).MessageTraceId")
+        line = f"Get-MessageTraceDetail $id t1@contoso.com {filters} | ForEach-Object Event"
+        assert script.run(line).split() == steps.split()
+
     def test_its_table(self, script: Script):
         shown = script.run("Get-MessageTrace -RecipientAddress t3@fabrikam.com | Get-MessageTraceDetailV2")
         assert shown.split("\n")[1].split() == ["Date", "Event", "Detail"]

@@ -14,7 +14,7 @@ from posthouse.admin import cmdlet_spelling
 from posthouse.cmdlets.conversion import BOOLEAN, STRING
 from posthouse.cmdlets.exchange.changes import Kind, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
-from posthouse.cmdlets.exchange.own_types import LOGINS
+from posthouse.cmdlets.exchange.own_types import LOGINS, PRIORITY, REWRITE_FROM
 from posthouse.cmdlets.exchange.parameters import (
     ANY_IDENTITY,
     IDENTITY,
@@ -86,7 +86,8 @@ _FIELDS = (
 _OURS = (
     Parameter(name="SenderCredentials", type=LOGINS, help="Ours: logins, each @{User='scanner'; Password='…'}."),
     Parameter(name="RateLimit", type=COUNT, help="Ours: messages a minute."),
-    Parameter(name="RewriteFrom", type=STRING, help="Ours: a mail address."),
+    Parameter(name="RewriteFrom", type=MULTI, help=REWRITE_FROM),
+    Parameter(name="Priority", type=PRIORITY, help="Ours: whose mail goes first where a next hop's limits hold it up."),
 )
 INBOUND_CONNECTOR_CMDLETS = Library(
     cmdlets=(

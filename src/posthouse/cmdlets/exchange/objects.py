@@ -48,6 +48,8 @@ def _shown(name: str, value: Any) -> Value:
         return [f"smtp:{domain};1" for domain in value]
     if name == "SenderCredentials":
         return [login["User"] for login in value]
+    if name == "RewriteFrom":
+        return list(map(str, value))
     if name == "ClientCertificate":
         return value and value["Thumbprint"]
     if name == "TlsSettings":

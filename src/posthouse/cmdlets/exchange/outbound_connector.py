@@ -15,7 +15,7 @@ from posthouse.cmdlets.conversion import BOOLEAN, INT, STRING
 from posthouse.cmdlets.exchange.changes import Kind, Nothing, new_item, remove_item, set_item, told
 from posthouse.cmdlets.exchange.client_certificate import CERTIFICATE, as_file
 from posthouse.cmdlets.exchange.objects import connector_object, found, organization
-from posthouse.cmdlets.exchange.own_types import THROTTLE, TRANSPORT
+from posthouse.cmdlets.exchange.own_types import REWRITE_FROM, THROTTLE, TRANSPORT
 from posthouse.cmdlets.exchange.parameters import (
     ANY_IDENTITY,
     IDENTITY,
@@ -33,6 +33,7 @@ from posthouse.cmdlets.exchange.types import (
     MTA_STS_MODE,
     MULTI,
     TLS_SETTINGS,
+    optional,
 )
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.values import PSObject, Value
@@ -99,7 +100,7 @@ _FIELDS = (
     Parameter(name="UseMXRecord", type=BOOLEAN, help="$true by default where there are no SmartHosts."),
 )
 _OURS = (
-    Parameter(name="Transport", type=TRANSPORT, help="Ours: smtp, or mailbox for a Maildir of each recipient."),
+    Parameter(name="Transport", type=TRANSPORT, help="Ours: smtp, Microsoft Graph, or a Maildir of each recipient."),
     Parameter(name="Port", type=INT, help="Ours: 25 by default."),
     Parameter(name="SourceAddress", type=STRING, help="Ours: the local address to send from."),
     Parameter(
@@ -108,7 +109,9 @@ _OURS = (
         help="Ours: @{Pfx='cert.pfx'; Password='…'}, an X509Certificate2 with its key, @{Content='…'; Password='…'} "
         "with the PFX in bytes or Base64, or the thumbprint of one that is stored.",
     ),
-    Parameter(name="Credential", type=STRING, help="Ours: the name of a credential."),
+    Parameter(name="Credential", type=MULTI, help="Ours: names of credentials; several share the mail."),
+    Parameter(name="Endpoint", type=optional(STRING), help="Ours: of Microsoft Graph."),
+    Parameter(name="RewriteFrom", type=MULTI, help=REWRITE_FROM),
     Parameter(name="Mailboxes", type=MULTI, help="Ours: the addresses that a mailbox connector holds, or *."),
     Parameter(
         name="Throttle",

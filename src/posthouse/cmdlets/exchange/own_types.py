@@ -6,8 +6,10 @@ from posthouse.cmdlets.conversion import ConversionError, PSType, enumeration
 from posthouse.cmdlets.exchange.types import to_count
 from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import Hashtable, Value, items
+from posthouse.organization import Priority, TransportKind
 
-TRANSPORT = enumeration("Posthouse.TransportKind", "smtp", "mailbox")
+TRANSPORT = enumeration("Posthouse.TransportKind", *TransportKind)
+PRIORITY = enumeration("Posthouse.Priority", *Priority)
 
 _LIMITS = {
     "messagesperminute": "messages_per_minute",
@@ -43,3 +45,4 @@ def _to_throttle(value: Value) -> dict[str, int] | None:
 
 LOGINS = PSType("Posthouse.SenderCredential[]", _to_logins)
 THROTTLE = PSType("Posthouse.Throttle", _to_throttle)
+REWRITE_FROM = "Ours: the address that senders get, or SENDER=ADDRESS, where SENDER is an address or @domain."

@@ -16,7 +16,7 @@ from posthouse.cmdlets.conversion import DATE, INT, STRING, STRINGS, PSType, arr
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
 from posthouse.cmdlets.mail.administered import administered
-from posthouse.cmdlets.patterns import like
+from posthouse.cmdlets.mail.queue_parameters import is_like
 from posthouse.cmdlets.values import PSObject, Value
 from posthouse.spool import State, TraceEntry, TraceFilter
 
@@ -50,17 +50,16 @@ Test = Callable[[TraceEntry], bool]
 
 
 def get_message_trace(context: Context, bound: Bound) -> Iterator[Value]:
-    size, page = _within(bound, "PageSize", _MOST, _USUAL), _within(bound, "Page", 1000, 1)
     start, end = span(context, bound)
-    first = (page - 1) * size
-    for index, entry in enumerate(islice(_found(context, bound, start, end), first, first + size)):
-        yield PSObject.of(NAME, {**_row(entry), "StartDate": start, "EndDate": end, "Index": first + index})
+    first, behind = page(bound)
+    for index, entry in enumerate(islice(found(context, bound, start, end), first, behind), first):
+        yield PSObject.of(NAME, {**_row(entry), "StartDate": start, "EndDate": end, "Index": index})
 
 
 def get_message_trace_v2(context: Context, bound: Bound) -> Iterator[Value]:
     size = _within(bound, "ResultSize", _MOST, _USUAL)
     start, end = span(context, bound)
-    entries = _found(context, bound, start, end)
+    entries = found(context, bound, start, end)
     if "StartingRecipientAddress" in bound:
         entries = _after(entries, end, bound["StartingRecipientAddress"])
     last: TraceEntry | None = None
@@ -74,10 +73,16 @@ def get_message_trace_v2(context: Context, bound: Bound) -> Iterator[Value]:
         )
 
 
-def span(context: Context, bound: Bound) -> tuple[datetime, datetime]:
+def page(bound: Bound) -> tuple[int, int]:
+    """The first that is on it, and the first that isn't any more."""
+    size, number = _within(bound, "PageSize", _MOST, _USUAL), _within(bound, "Page", 1000, 1)
+    return (number - 1) * size, number * size
+
+
+def span(context: Context, bound: Bound, unasked: timedelta = _UNASKED) -> tuple[datetime, datetime]:
     """The last 48 hours unless dates are given; a date without a zone is UTC, as what is shown."""
     end = _utc(bound["EndDate"]) if "EndDate" in bound else context.services.now().astimezone(UTC)
-    start = _utc(bound["StartDate"]) if "StartDate" in bound else end - _UNASKED
+    start = _utc(bound["StartDate"]) if "StartDate" in bound else end - unasked
     if start > end:
         text = "Invalid StartDate value. The StartDate can't be greater than the EndDate."
         raise PSError(text, category="InvalidArgument", error_id="InvalidStartDate")
@@ -100,7 +105,7 @@ def _within(bound: Bound, name: str, most: int, usual: int) -> int:
     return number
 
 
-def _found(context: Context, bound: Bound, start: datetime, end: datetime) -> Iterator[TraceEntry]:
+def found(context: Context, bound: Bound, start: datetime, end: datetime) -> Iterator[TraceEntry]:
     """Newest first. What the store can filter, it does; the rest is looked at here."""
     for status in set(bound.get("Status", ())) & _NEVER:
         context.warning(f"No mail is ever {status} here; Status is Delivered, Failed or Pending.")
@@ -155,7 +160,7 @@ _SUBJECTS: Final[dict[str, Callable[[str, str], bool]]] = {
 
 
 def _any_like(address: str, patterns: list[str]) -> bool:
-    return any(like(address, pattern) for pattern in patterns)
+    return any(is_like(address, pattern) for pattern in patterns)
 
 
 def _after(entries: Iterator[TraceEntry], end: datetime, recipient: str) -> Iterator[TraceEntry]:
@@ -192,7 +197,8 @@ def by_name(name: str, kind: PSType = STRING, position: int | None = None, *, no
     return Parameter(name=name, type=kind, position=position, from_pipeline_by_name=True, help=note)
 
 
-_SIZE_HELP: Final = "From 1 to 5000; 1000 by default."
+SIZE_HELP: Final = "From 1 to 5000; 1000 by default."
+PAGE_HELP: Final = "From 1 to 1000."
 _COMMON: Final = (
     by_name("EndDate", DATE, 0, note="UTC where no zone is said; now by default."),
     by_name("FromIP", STRING, 1),
@@ -211,8 +217,8 @@ MESSAGE_TRACE = Library(
             "Get-MessageTrace",
             (
                 *_COMMON,
-                by_name("PageSize", INT, note=_SIZE_HELP),
-                by_name("Page", INT, note="From 1 to 1000."),
+                by_name("PageSize", INT, note=SIZE_HELP),
+                by_name("Page", INT, note=PAGE_HELP),
                 Parameter(name="ProbeTag", refused="Microsoft keeps it for its own use"),
             ),
             get_message_trace,
@@ -222,7 +228,7 @@ MESSAGE_TRACE = Library(
             "Get-MessageTraceV2",
             (
                 *_COMMON,
-                by_name("ResultSize", INT, 5, note=_SIZE_HELP),
+                by_name("ResultSize", INT, 5, note=SIZE_HELP),
                 by_name(
                     "StartingRecipientAddress", STRING, 8, note="Of the last result, with its Received as EndDate."
                 ),

@@ -6,15 +6,15 @@ https://learn.microsoft.com/powershell/module/exchangepowershell/get-messagetrac
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
 from typing import Final
 
-from posthouse.admin import Administration
 from posthouse.cmdlets.conversion import DATE, INT, STRING, STRINGS
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Library, Parameter, View
-from posthouse.cmdlets.mail.administered import administered
-from posthouse.cmdlets.mail.message_trace import by_name, moment
+from posthouse.cmdlets.mail.message_trace import PAGE_HELP, SIZE_HELP, by_name, found, moment, page, span
 from posthouse.cmdlets.values import PSObject, Value
-from posthouse.spool import EventKind, State, TraceEntry, TraceFilter
+from posthouse.spool import EventKind, State, TraceEntry
 
 _NAME: Final = "Microsoft.Exchange.Management.FfoReporting.MessageTraceDetail"
 _EVENTS: Final = {
@@ -26,18 +26,20 @@ _EVENTS: Final = {
     EventKind.DSN_SUPPRESSED: "DSN suppressed",
     EventKind.DROPPED: "Drop",
 }
+_EVER: Final = timedelta(days=36_500)
 _ENDS: Final = {State.DELIVERED: "Deliver", State.FAILED: "Fail"}
 
 
 def get_message_trace_detail(context: Context, bound: Bound) -> Iterator[Value]:
-    wanted = TraceFilter(message_id=bound["MessageTraceId"], recipient=bound["RecipientAddress"])
-    with administered():
-        entries = context.service(Administration).mail.trace(wanted)
+    start, end = span(context, bound, _EVER)
     events = {event.lower() for event in bound.get("Event", ())}
-    for entry in entries:
-        for at, event, detail in _story(entry):
-            if not events or event.lower() in events:
-                yield _step(entry, at, event, detail)
+    steps = (
+        _step(entry, at, event, detail)
+        for entry in found(context, bound, start, end)
+        for at, event, detail in _story(entry)
+        if not events or event.lower() in events
+    )
+    yield from islice(steps, *page(bound))
 
 
 def _story(entry: TraceEntry) -> Iterator[tuple[float, str, str]]:
@@ -79,25 +81,25 @@ def _cmdlet(name: str, *more: Parameter) -> Cmdlet:
             from_pipeline_by_name=True,
             help="The id that the server's 250 told.",
         ),
-        Parameter(name="RecipientAddress", type=STRING, position=1, mandatory=True, from_pipeline_by_name=True),
+        Parameter(name="RecipientAddress", type=STRINGS, position=1, mandatory=True, from_pipeline_by_name=True),
         Parameter(name="Event", type=STRINGS, help=f"Only these: {', '.join(_ALL)}."),
         Parameter(name="Action", refused="only rules of Exchange Online have actions"),
-        *(by_name(one, kind, note=_UNNEEDED) for one, kind in _TAKEN.items()),
+        by_name("MessageId", STRINGS, note="Of the Message-ID header."),
+        by_name("SenderAddress", STRINGS, note="With * as wildcard; <> is the null reverse-path."),
+        by_name("StartDate", DATE, note="When it was received; however long ago by default."),
+        by_name("EndDate", DATE, note="When it was received; now by default."),
         *more,
     )
     return Cmdlet(name, parameters, get_message_trace_detail, synopsis="What happened to a message, step by step.")
 
 
 _ALL: Final = ("Receive", *_EVENTS.values(), *_ENDS.values())
-_UNNEEDED: Final = "Taken: MessageTraceId and RecipientAddress say which."
-_TAKEN: Final = {"MessageId": STRING, "SenderAddress": STRING, "StartDate": DATE, "EndDate": DATE}
-_ONE_PAGE: Final = "Taken: the steps are never more than a page."
 MESSAGE_TRACE_DETAIL = Library(
     cmdlets=(
         _cmdlet(
             "Get-MessageTraceDetail",
-            Parameter(name="Page", type=INT, help=_ONE_PAGE),
-            Parameter(name="PageSize", type=INT, help=_ONE_PAGE),
+            Parameter(name="Page", type=INT, help=PAGE_HELP),
+            Parameter(name="PageSize", type=INT, help=SIZE_HELP),
             Parameter(name="ProbeTag", refused="Microsoft keeps it for its own use"),
         ),
         _cmdlet("Get-MessageTraceDetailV2"),
