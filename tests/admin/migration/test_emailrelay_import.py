@@ -122,3 +122,35 @@ def test_a_login_on_the_command_line(read: Any) -> None:
 def test_a_value_with_a_dash_is_no_command_line(read: Any, reasons: Any) -> None:
     findings = read("emailrelay.conf", "forward-to h.example\nfilter /usr/lib/spam -v\ntls-config -tlsv1.2\n")
     assert {"filter", "tls-config"} <= reasons(findings).keys()
+
+
+OLD_SECRETS = """#
+# emailrelay secrets file
+#
+LOGIN client jsmith my+20password
+NONE server 192.168.0.* localdomain
+LOGIN server user1 S3cret
+CRAM-MD5 server user2 2798539199.3144534242
+garbage S3cret
+"""
+
+
+def test_secrets_of_version_1(read: Any) -> None:
+    """The mechanism came first: https://emailrelay.sourceforge.net/"""
+    conf = "as-server\nforward-to h.example\nclient-auth old.auth\nserver-auth old.auth\nverifier /bin/true\n"
+    findings = read("emailrelay.conf", conf, **{"old.auth": OLD_SECRETS})
+    assert findings.document["credential"][0]["secret"] == "my password"
+    (connector,) = findings.document["inbound_connector"]
+    assert connector["sender_credentials"] == [{"user": "user1", "password": "S3cret"}]
+    assert connector["sender_ip_addresses"] == ["192.168.0.0/24"]
+    told = {(line.where, line.setting, line.value) for line in findings.not_taken}
+    assert {("old.auth:7", "server-auth", "server cram-md5"), ("old.auth:8", "server-auth", "")} <= told
+    assert ("emailrelay.conf:5", "verifier", "/bin/true") in told
+    assert "S3cret" not in f"{findings.understood}{findings.not_taken}"
+
+
+@pytest.mark.parametrize("where", ["/pam", "pam:"])
+def test_logins_of_the_machine_let_nobody_relay(read: Any, reasons: Any, where: str) -> None:
+    findings = read("emailrelay.conf", f"as-server\nremote-clients\nserver-auth {where}\nforward-to h.example\n")
+    assert "of that machine" in reasons(findings)["server-auth"]
+    assert findings.document["inbound_connector"] == [{"name": "E-MailRelay clients", "connector_type": "OnPremises"}]

@@ -121,6 +121,35 @@ def test_an_address_list_of_another_shape_grants_nobody(read: Any, relay: str) -
     assert "inbound_connector" not in read("MetaBase.xml", metabase(relay)).document
 
 
+REAL_LIST = (
+    "18000080200000803c00008044000080010000004c000000"  # where the lists are
+    "0000000000000000"  # denied
+    "0100000002000000020000000300000004000000000000004c000080"  # granted
+    "00000000000000000000000000000000"
+    "ffffffff7f0000010a010203"
+)
+"""Octet by octet what scripts write to RelayIpList for 127.0.0.1 and 10.1.2.3."""
+
+
+def test_the_list_that_scripts_write(read: Any) -> None:
+    (connector,) = read("MetaBase.xml", metabase(REAL_LIST)).document["inbound_connector"]
+    assert connector["sender_ip_addresses"] == ["127.0.0.1", "10.1.2.3"]
+
+
+def test_a_domain_goes_by_the_port_and_tls_of_its_server(read: Any) -> None:
+    text = metabase().replace('SmartHostType="2"', 'SmartHostType="2" RemoteSmtpPort="587" AlwaysUseSsl="TRUE"')
+    outbound = read("MetaBase.xml", text).document["outbound_connector"]
+    ways = {connector["name"]: (connector["port"], connector["tls_settings"]) for connector in outbound[1:]}
+    assert ways == {"IIS smart host 1": (587, "EncryptionOnly"), "IIS partner.example": (587, "EncryptionOnly")}
+
+
+def test_all_that_is_told_has_its_line(read: Any) -> None:
+    text = metabase().replace('SmartHostType="2"', 'IPSecurity="180000"')
+    findings = read("MetaBase.xml", text)
+    assert {line.where for line in findings.understood} <= {f"MetaBase.xml:{line}" for line in (9, 21, 26)}
+    assert "MetaBase.xml:9" in {line.where for line in findings.not_taken if "ipsecurity" in line.setting}
+
+
 def test_entities_are_refused(read: Any) -> None:
     text = metabase().replace(
         "<configuration", '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><configuration', 1

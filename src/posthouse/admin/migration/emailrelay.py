@@ -28,6 +28,8 @@ _OPTIONS = re.findall(
 _SHORT = {letter: name for letter, name, _ in _OPTIONS}
 _SWITCHES = {name for _, name, colon in _OPTIONS if not colon}
 
+_MECHANISMS = {"login", "plain", "cram-md5", "apop", "none"}
+_SIDES = ("client", "server")
 _OUT = "E-MailRelay forward-to"
 _CLIENTS = "E-MailRelay clients"
 _LOOPBACK = ["127.0.0.0/8", "::1"]
@@ -48,6 +50,7 @@ _REASONS = {
     "filter": "mail is not filtered here",
     "client-filter": "mail is not filtered here",
     "address-verifier": "recipients are not verified by programs; mailboxes of a mailbox connector are",
+    "verifier": "recipients are not verified by programs; mailboxes of a mailbox connector are",
     "dnsbl": "clients are not looked up in block lists",
     "pop": "there is no POP server",
     "client-tls-certificate": "give it by posthouse connector set outbound NAME --client-certificate FILE",
@@ -150,6 +153,8 @@ class _Reader:
         """Lines of side, encoding, user and password: see Authentication in the reference. `plain:` has one itself."""
         if not (file := self.get(option)):
             return
+        if file in ("/pam", "pam:"):
+            return self.findings.leave(option, file, "logins are those of that machine; give devices their own here")
         if file.startswith("plain:"):
             _, user, password, *_ = [*map(_from_base64, file.split(":")), "", ""]
             yield "plain", user, password
@@ -157,33 +162,47 @@ class _Reader:
         if (text := self.beside.text(file)) is None:
             self.findings.leave(option, file, "it is not beside the configuration, or can't be read; copy it there")
             return
-        for line in text.splitlines():
-            match line.split():
-                case [found, kind, user, password, *_] if found.lower() == side and kind.lower() in _DECODERS:
-                    decode = _DECODERS[kind.lower()]
-                    yield kind.lower().removesuffix(":b"), decode(user), decode(password)
-                case [found, kind, *_] if found.lower() == side:
+        for number, line in enumerate(text.split("\n"), 1):
+            where = f"{file.rpartition('/')[2]}:{number}"
+            match _fields(line):
+                case [found, kind, user, password, *_] if found == side and kind in _DECODERS:
+                    yield kind.removesuffix(":b"), _DECODERS[kind](user), _DECODERS[kind](password)
+                case [found, kind, *_] if found == side:
                     reason = "only plain passwords can be used; give this one by hand"
-                    self.findings.leave(option, f"{side} {kind}", reason)
+                    self.findings.leave(option, f"{side} {kind}", reason, where=where)
+                case [found, *_] if found not in _SIDES:
+                    self.findings.leave(option, "", "it is no line of a secrets file", where=where)
                 case _:
                     continue
 
 
+def _fields(line: str) -> list[str]:
+    """Side, encoding, user, password. Before version 2 a line began with the mechanism, as `LOGIN client` does."""
+    fields = [] if line.lstrip().startswith("#") else line.split()
+    words = [field.lower() for field in fields[:2]]
+    if len(words) > 1 and words[0] in _MECHANISMS and words[1] in _SIDES:
+        words = [words[1], "plain" if words[0] in ("login", "plain") else words[0]]
+    return [*words, *fields[2:]]
+
+
 def read_emailrelay(text: str, beside: Beside, findings: Findings) -> None:
-    _Reader(dict(_options(text)), beside, findings).read()
+    options: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        for name, value in _options(line.strip()):
+            options[name] = value
+            findings.lines[name] = number
+    _Reader(options, beside, findings).read()
 
 
-def _options(text: str) -> Iterator[tuple[str, str]]:
+def _options(line: str) -> Iterator[tuple[str, str]]:
     """A line of a file is `option value`; one with the program, or that begins with a dash, is of a command line."""
-    for line in text.splitlines():
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
-        if stripped.startswith("-") or _COMMAND.search(stripped):
-            yield from _command_line(_split(stripped))
-        else:
-            name, *value = re.split(r"[\s=]+", stripped, maxsplit=1)
-            yield name, value[0].strip("\"'") if value else ""
+    if not line or line.startswith("#"):
+        return
+    if line.startswith("-") or _COMMAND.search(line):
+        yield from _command_line(_split(line))
+    else:
+        name, *value = re.split(r"[\s=]+", line, maxsplit=1)
+        yield name, value[0].strip("\"'") if value else ""
 
 
 def _command_line(words: list[str]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from posthouse.admin.errors import AdminError
 from posthouse.admin.migration.findings import Findings, Section
@@ -41,6 +42,7 @@ _REASONS = {
     "badmaildirectory": "mail that fails is in posthouse trace",
     "sendndrto": "no copies of notifications are made",
     "sendbadto": "no copies of notifications are made",
+    "ipsecurity": "who may connect is no list of its own here: only who may relay, by connectors",
     "masqueradedomain": "addresses are not rewritten here",
     "routeusername": "its password isn't in this file",
     "maxconnections": "set sessions of [limits]: it counts both ways there",
@@ -57,16 +59,20 @@ def read_iis(text: str, findings: Findings) -> None:
     except XmlError as error:
         raise AdminError(f"no MetaBase.xml: {error}") from None
     service: dict[str, str] = {}
+    servers: dict[str, _Server] = {}
     for element in root.iter():
         attributes = {key.casefold(): value for key, value in element.attributes.items()}
         location = attributes.get("location", "").casefold().rstrip("/")
+        findings.lines = {"SmtpSvc": element.line, "Domain": element.line}
         if element.tag == "IIsSmtpService" and location == _SERVICE:
             service = attributes
         elif element.tag == "IIsSmtpServer":
-            _Server(location.rpartition("/")[2], {**service, **attributes}, findings).read()
+            server = servers[location] = _Server(location.rpartition("/")[2], {**service, **attributes}, findings)
+            server.read()
         elif element.tag == "IIsSmtpDomain" and location.rpartition("/")[0].endswith("/domain"):
             name = attributes["location"].rstrip("/").rpartition("/")[2]
-            _domain(name, attributes, findings)
+            server = servers.get(location.rpartition("/domain/")[0])
+            _domain(name, attributes, server.way if server else {}, findings)
 
 
 class _Server:
@@ -85,6 +91,12 @@ class _Server:
         for name in sorted(self._properties.keys() & _REASONS.keys()):
             if value := self._properties[name]:
                 self._findings.leave(f"SmtpSvc {self._number}: {name}", value, _REASONS[name])
+
+    @property
+    def way(self) -> dict[str, Any]:
+        """What holds for all that goes out."""
+        tls = {"tls_settings": "EncryptionOnly"} if self._truth("alwaysusessl") else {}
+        return {**tls, **({"port": int(port)} if (port := self._digits("remotesmtpport")) else {})}
 
     def _default_domain(self) -> None:
         """The domain that is local without having a route."""
@@ -120,16 +132,14 @@ class _Server:
 
     def _out(self) -> None:
         setting = f"SmtpSvc {self._number}: SmartHost"
-        tls = {"tls_settings": "EncryptionOnly"} if self._truth("alwaysusessl") else {}
-        port = {"port": int(port)} if (port := self._digits("remotesmtpport")) else {}
         if host := self._properties.get("smarthost", ""):
-            hosts = {"smart_hosts": [host], "recipient_domains": ["*"], **tls, **port}
+            hosts = {"smart_hosts": [host], "recipient_domains": ["*"], **self.way}
             self._findings.take(setting, host, "outbound_connector", f"IIS smart host {self._number}", **hosts)
             if self._properties.get("smarthosttype") == _MX_FIRST:
                 reason = "IIS tries the recipients' MX hosts first; here all goes to the smart host"
                 self._findings.leave(f"SmtpSvc {self._number}: SmartHostType", _MX_FIRST, reason)
         else:
-            by_mx = {"use_mx_record": True, "recipient_domains": ["*"], **tls, **port}
+            by_mx = {"use_mx_record": True, "recipient_domains": ["*"], **self.way}
             self._findings.take(setting, "(not set)", "outbound_connector", f"IIS MX {self._number}", **by_mx)
 
     def _limits(self) -> None:
@@ -145,8 +155,8 @@ class _Server:
         return self._properties.get(name, "").casefold() in ("true", "1", "-1")
 
 
-def _domain(name: str, properties: _Attributes, findings: Findings) -> None:
-    """A local domain, an alias of it, or a remote one with a way of its own."""
+def _domain(name: str, properties: _Attributes, server_way: Mapping[str, Any], findings: Findings) -> None:
+    """A local domain, an alias of it, or a remote one with a way of its own, or with the server's and TLS."""
     given = properties.get("routeaction", "0")
     action = int(given) if given.isdecimal() and given.isascii() and len(given) < 11 else 0
     way = properties.get("routeactionstring", "")
@@ -156,10 +166,12 @@ def _domain(name: str, properties: _Attributes, findings: Findings) -> None:
         _local(setting, given, domain, findings)
     if action & _RELAY:
         findings.take(setting, given, "accepted_domain", domain, type="InternalRelay")
+    tls = {"tls_settings": "EncryptionOnly"} if action & _TLS else {}
     if action & _SMART_HOST and way:
-        tls = {"tls_settings": "EncryptionOnly"} if action & _TLS else {}
-        hosts = {"recipient_domains": [name.lower()], "smart_hosts": [way.strip("[]")], **tls}
+        hosts = {"recipient_domains": [name.lower()], "smart_hosts": [way.strip("[]")], **server_way, **tls}
         findings.take(setting, way, "outbound_connector", f"IIS {name}", **hosts)
+    elif tls:
+        findings.leave(setting, given, "TLS to this domain only: make a connector for it with tls_settings")
     if action & _SASL:
         findings.leave(setting, given, "its password isn't in this file; name a credential with --credential")
 

@@ -22,6 +22,7 @@ class Element:
 
     tag: str
     attributes: Mapping[str, str]
+    line: int = 0
     children: list[Element] = field(default_factory=list["Element"])
     parts: list[str] = field(default_factory=list[str])
 
@@ -44,7 +45,7 @@ def parse(text: str) -> Element:
     def start(tag: str, attributes: dict[str, str]) -> None:
         if len(path) > _DEEPEST:
             raise XmlError(f"more than {_DEEPEST} elements within each other")
-        element = Element(tag.rpartition(":")[2], attributes)
+        element = Element(tag.rpartition(":")[2], attributes, parser.CurrentLineNumber)
         path[-1].children.append(element)
         path.append(element)
 
