@@ -36,6 +36,7 @@ def found(kind: Kind, items: Sequence[Item], identity: str) -> Sequence[Item]:
 def connector_object(type_name: str, kind: Kind, connector: InboundConnector | OutboundConnector) -> PSObject:
     """What a connector says, and who it is at the end, as Exchange shows it."""
     fields = {name: _shown(name, value) for name, value in to_json(connector).items() if name != "Name"}
+    fields["RewriteFrom"] = [str(rewriting) for rewriting in connector.rewrite_from]
     return PSObject.of(type_name, {**fields, **identified(kind, connector.name)}, connector.name)
 
 
@@ -48,8 +49,6 @@ def _shown(name: str, value: Any) -> Value:
         return [f"smtp:{domain};1" for domain in value]
     if name == "SenderCredentials":
         return [login["User"] for login in value]
-    if name == "RewriteFrom":
-        return list(map(str, value))
     if name == "ClientCertificate":
         return value and value["Thumbprint"]
     if name == "TlsSettings":
