@@ -17,7 +17,9 @@ from functools import cache
 from typing import Any
 
 from posthouse.admin.migration.findings import Findings, Kind
+from posthouse.admin.migration.onpremises import read_receive_connector, read_send_connector
 from posthouse.admin.migration.records import Record
+from posthouse.admin.migration.values import is_nothing, texts, truth
 from posthouse.admin.spelling import cmdlet_spelling
 from posthouse.organization import InboundConnector, OutboundConnector
 from posthouse.organization.connectors import ANY
@@ -75,7 +77,6 @@ _REASONS = {
     "cloudservicesmailenabled": "Posthouse keeps or removes internal headers by inbound connectors only",
 }
 _NO_COUNTERPART = "Posthouse has no such property"
-_SEPARATORS = re.compile(r"[,\s|]+|;(?!\d+(?:$|[,\s|;]))")
 _LOST = re.compile(r"System\.|Microsoft\.Exchange\.")
 _SIZE = re.compile(r"\(([\d,. \u00a0]+) bytes\)")
 _UNLIMITED = "unlimited"
@@ -97,9 +98,9 @@ def _inbound(properties: Record, findings: Findings) -> None:
     """AssociatedAcceptedDomains are the only senders of a connector; SenderDomains can say so where they are all."""
     _connector("inbound_connector", InboundConnector, properties, findings)
     name, associated = _name(properties), properties.get("associatedaccepteddomains")
-    if not _is_nothing(associated):
+    if not is_nothing(associated):
         setting = f"InboundConnector {name}: AssociatedAcceptedDomains"
-        domains = _texts(associated)
+        domains = texts(associated)
         others = findings.value("inbound_connector", name, "sender_domains") or [ANY]
         keys: dict[str, Any] = {"enabled": False}
         if {domain_pattern(other) for other in others} == {ANY}:
@@ -112,7 +113,7 @@ def _outbound(properties: Record, findings: Findings) -> None:
     _connector("outbound_connector", OutboundConnector, properties, findings)
     name = _name(properties)
     for key in ("IsTransportRuleScoped", "TestMode"):
-        if _truth(properties.get(key.casefold())):
+        if truth(properties.get(key.casefold())):
             findings.take(f"OutboundConnector {name}: {key}", True, "outbound_connector", name, enabled=False)
     is_dane = str(properties.get("smtpdanemode")).casefold() == "mandatory"
     if is_dane and findings.value("outbound_connector", name, "tls_settings") is None:
@@ -132,7 +133,7 @@ def _connector(kind: Kind, model: type, properties: Record, findings: Findings) 
             continue
         if field is not None and field.name not in _OURS | _ONLY_THERE:
             _known(kind, name, field, value, findings)
-        elif not _is_nothing(value) and value != "None" and _truth(value) is not False:
+        elif not is_nothing(value) and value != "None" and truth(value) is not False:
             findings.leave(f"{label}: {key}", value, _REASONS.get(key, _NO_COUNTERPART))
 
 
@@ -148,7 +149,7 @@ def _name(properties: Record) -> str:
 def _known(kind: Kind, name: str, field: dataclasses.Field[Any], value: Any, findings: Findings) -> None:
     """A default is set without a word. Without one of its limits a connector would let more through than there."""
     setting = f"{cmdlet_spelling(kind)} {name}: {cmdlet_spelling(field.name)}"
-    wanted = field.default if _is_nothing(value) else _wanted(field, value)
+    wanted = field.default if is_nothing(value) else _wanted(field, value)
     if wanted == field.default:
         return findings.unset(kind, name, field.name)
     if isinstance(wanted, list) and any(_LOST.match(text) for text in wanted):
@@ -163,10 +164,10 @@ def _known(kind: Kind, name: str, field: dataclasses.Field[Any], value: Any, fin
 def _wanted(field: dataclasses.Field[Any], value: Any) -> Any:
     """The value in the shape of the field, as far as it can be brought to it."""
     if isinstance(field.default, bool):
-        truth = _truth(value)
-        return str(value) if truth is None else truth
+        found = truth(value)
+        return str(value) if found is None else found
     if isinstance(field.default, tuple):
-        return _texts(value)
+        return texts(value)
     return value if isinstance(value, str) else str(value)
 
 
@@ -175,14 +176,14 @@ def _accepted_domain(properties: Record, findings: Findings) -> None:
     name = str(domain.get("Domain", "") if isinstance(domain, Mapping) else domain or properties.get("name", ""))
     kind = properties.get("domaintype") or "Authoritative"
     findings.take(f"AcceptedDomain {name}: DomainType", kind, "accepted_domain", name.removeprefix("*."), type=kind)
-    if _truth(properties.get("matchsubdomains")) or name.startswith("*."):
+    if truth(properties.get("matchsubdomains")) or name.startswith("*."):
         findings.leave(
             f"AcceptedDomain {name}: MatchSubDomains", True, "a domain is accepted for itself; add its subdomains"
         )
 
 
 def _organization_config(properties: Record, findings: Findings) -> None:
-    reject = _truth(properties.get("rejectdirectsend"))
+    reject = truth(properties.get("rejectdirectsend"))
     findings.set("OrganizationConfig: RejectDirectSend", reject, "", "reject_direct_send", bool(reject))
 
 
@@ -193,7 +194,7 @@ def _transport_config(properties: Record, findings: Findings) -> None:
     recipients = str(properties.get("maxrecipientenvelopelimit") or _UNLIMITED)
     if recipients.isdecimal() and len(recipients) < 10:
         findings.set("TransportConfig: MaxRecipientEnvelopeLimit", recipients, "limits", "recipients", int(recipients))
-    if _truth(properties.get("allowlegacytlsclients")):
+    if truth(properties.get("allowlegacytlsclients")):
         findings.leave(
             "TransportConfig: AllowLegacyTLSClients",
             True,
@@ -202,29 +203,14 @@ def _transport_config(properties: Record, findings: Findings) -> None:
 
 
 _KINDS: Mapping[tuple[str, ...], Callable[[Record, Findings], None]] = {
+    ("addressspaces",): read_send_connector,
+    ("remoteipranges",): read_receive_connector,
     ("senderdomains", "senderipaddresses", "tlssendercertificatename"): _inbound,
     ("recipientdomains", "smarthosts", "usemxrecord"): _outbound,
     ("domainname",): _accepted_domain,
     ("rejectdirectsend",): _organization_config,
     ("maxrecipientenvelopelimit", "allowlegacytlsclients"): _transport_config,
 }
-
-
-def _is_nothing(value: Any) -> bool:
-    return value is None or value in ("", []) or value == {}
-
-
-def _truth(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    return {"true": True, "false": False}.get(str(value).strip().casefold())
-
-
-def _texts(value: Any) -> list[str]:
-    """A list, or the text that a list was joined to. `smtp:contoso.com;1` stays whole."""
-    if isinstance(value, list):
-        return [text for one in value if (text := str(one).strip())]
-    return [text for text in _SEPARATORS.split(str(value)) if text]
 
 
 def _size(value: Any) -> int:
