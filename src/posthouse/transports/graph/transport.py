@@ -1,0 +1,175 @@
+"""Delivery by Microsoft Graph: https://learn.microsoft.com/graph/api/user-sendmail"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from posthouse.mail import Content, Delivery, DsnDuty, HeadReplaced, Message, Outcome, Reply, headers
+from posthouse.organization import Credential, OutboundConnector
+from posthouse.transports.base import status_of
+from posthouse.transports.connection import SessionFailed
+from posthouse.transports.graph.client import PATIENCE, GraphMailbox, Request, http_client, throttled
+from posthouse.transports.graph.draft import delete_draft, mime_request, send_as_draft
+from posthouse.transports.graph.errors import GraphFailed
+from posthouse.transports.graph.recipients import addressed, is_addressed
+from posthouse.transports.sign_in import Tokens
+
+MIME_LIMIT: Final = 1_500_000
+"""Bytes of MIME in one request: 2 MB in base64. From 2,240 KB on they have been seen to vanish with a 2xx:
+https://github.com/microsoftgraph/microsoft-graph-docs/issues/13979"""
+RECIPIENTS: Final = 500
+"""Of one message, unless the mailbox's own limit is another:
+https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits"""
+_LARGE_AT_ONCE: Final = 2
+_NEW: Final = 2.0
+"""Seconds. No second attempt comes that soon after a message was accepted."""
+
+
+class GraphTransport:
+    """Sends for one outbound connector as the users of its credentials, who share the mail.
+
+    Graph knows no envelope: the reverse-path is lost, the header names exactly the recipients, and requests for DSNs
+    are answered by us. A repeated attempt first looks whether the mail is in Sent Items already.
+    """
+
+    def __init__(
+        self,
+        connector: OutboundConnector,
+        credentials: Sequence[Credential],
+        *,
+        tokens: Tokens,
+        hostname: str,
+        context: ssl.SSLContext,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = http_client(context)
+        self._mailboxes = [GraphMailbox(each, connector.endpoint, tokens, self._client) for each in credentials]
+        self._host = urlsplit(connector.endpoint).hostname or ""
+        self._hostname = hostname
+        self._clock = clock
+        self._certain_since = clock()
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._under_way = 0
+        self._is_closed = False
+
+    def destination(self, forward_path: str) -> str:
+        """One for all: mail for whomever goes to the same endpoint."""
+        return self._host
+
+    async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
+        """Try once. Only cancelling raises."""
+        self._under_way += 1
+        try:
+            return [
+                outcome for batch in _batches(delivery.recipients) for outcome in await self._deliver(delivery, batch)
+            ]
+        finally:
+            self._under_way -= 1
+            await self._close_when_idle()
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await self._close_when_idle()
+
+    async def _close_when_idle(self) -> None:
+        if self._is_closed and not self._under_way:
+            await self._client.aclose()
+
+    async def _deliver(self, delivery: Delivery, recipients: Sequence[int]) -> Sequence[Outcome]:
+        paths = [delivery.message.envelope.recipients[index].forward_path for index in recipients]
+        mailbox = min(self._mailboxes, key=lambda each: (each.pause, each.waiting))
+        remote = ""
+        if mailbox.pause > PATIENCE:
+            reply = throttled(mailbox.user, mailbox.pause)
+        else:
+            try:
+                await self._send(mailbox, delivery.message, paths)
+            except SessionFailed as failure:
+                reply = failure.reply
+            except GraphFailed as failure:
+                reply = failure.reply
+                remote = self._host if failure.status else ""
+            else:
+                reply, remote = Reply(250, "2.0.0", f"Microsoft Graph sends it as {mailbox.user}"), self._host
+        now = self._clock()
+        return [Outcome(index, status_of(reply), reply, remote, now, DsnDuty.RELAYED) for index in recipients]
+
+    async def _send(self, mailbox: GraphMailbox, message: Message, paths: Sequence[str]) -> None:
+        """Raises `GraphFailed`, `SignInFailed`."""
+        content = message.content
+        block = headers.block(content) if content.in_memory else await asyncio.to_thread(headers.block, content)
+        facts = headers.survey(block, self._hostname)
+        message_id = facts.message_id or f"<{message.id}@{self._hostname}>"
+        if not self._is_new(message) and await self._has_gone(message_id, paths):
+            return
+        head = addressed(block, paths)
+        if not facts.message_id:
+            head = f"Message-ID: {message_id}\r\n".encode() + head
+        try:
+            await self._send_content(mailbox, HeadReplaced(content, len(block), head))
+        except GraphFailed as failure:
+            if not failure.is_doubtful:
+                raise
+            self._certain_since = self._clock()
+            if not await self._has_gone(message_id, paths):
+                raise
+
+    async def _send_content(self, mailbox: GraphMailbox, content: Content) -> None:
+        if content.size > MIME_LIMIT:
+            async with self._large:
+                await send_as_draft(mailbox, content, MIME_LIMIT)
+            return
+        mime = _whole(content) if content.in_memory else await asyncio.to_thread(_whole, content)
+        await mailbox.call(mime_request("/sendMail", mime, 202, sends=True))
+
+    def _is_new(self, message: Message) -> bool:
+        """Nobody can have tried it: no worker that has died since, and we not with an outcome that isn't known."""
+        return message.received_at >= max(self._certain_since, self._clock() - _NEW)
+
+    async def _has_gone(self, message_id: str, paths: Sequence[str]) -> bool:
+        """Whether a mailbox has sent the message to these recipients. A draft of it that was left behind is removed.
+
+        An application that may not read mailboxes can't know: better twice than never.
+        """
+        for mailbox in self._mailboxes:
+            try:
+                answer = await mailbox.call(_look_up(message_id))
+            except GraphFailed as failure:
+                if failure.status == 403:
+                    continue
+                raise
+            found = [one for one in answer.get("value", ()) if is_addressed(_recipients(one), paths)]
+            if any(not one.get("isDraft") for one in found):
+                return True
+            for draft in found:
+                await delete_draft(mailbox, f"/messages/{quote(str(draft.get('id')), safe='')}")
+        return False
+
+
+def _look_up(message_id: str) -> Request:
+    """https://learn.microsoft.com/graph/filter-query-parameter (a quote in a string is written twice)"""
+    quoted = message_id.replace("'", "''")
+    wanted = quote(f"internetMessageId eq '{quoted}'", safe="")
+    fields = "id,isDraft,toRecipients,ccRecipients,bccRecipients"
+    return Request("GET", f"/messages?$filter={wanted}&$select={fields}", 200)
+
+
+def _recipients(resource: dict[str, object]) -> Iterator[str]:
+    for name in ("toRecipients", "ccRecipients", "bccRecipients"):
+        found = resource.get(name)
+        for recipient in found if isinstance(found, list) else ():
+            yield str(recipient.get("emailAddress", {}).get("address", ""))
+
+
+def _batches(recipients: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(recipients), RECIPIENTS):
+        yield recipients[first : first + RECIPIENTS]
+
+
+def _whole(content: Content) -> bytes:
+    return b"".join(content.chunks())
