@@ -134,9 +134,8 @@ secret = sa.Table(
 access_token = sa.Table(
     "access_token",
     METADATA,
-    sa.Column("credential", sa.Text, primary_key=True, nullable=False, comment="its name and what the token is for"),
-    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
-    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("credential", sa.Text, primary_key=True, nullable=False, comment="a hash of all that it is"),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False, comment="JSON, encrypted"),
     sa.Column("renewing_until", Time, nullable=False, comment="until then one worker is getting the next one"),
 )
 
@@ -144,8 +143,8 @@ allowance = sa.Table(
     "allowance",
     METADATA,
     sa.Column("key", sa.Text, primary_key=True, nullable=False, comment="whose limit, and which"),
-    sa.Column("bucket", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False, comment="of time"),
-    sa.Column("used", sa.Integer, nullable=False),
+    sa.Column("started", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False, comment="in ms"),
+    sa.Column("used", sa.Integer, nullable=False, comment="in the span of time that began then"),
 )
 
 connection_share = sa.Table(

@@ -15,7 +15,7 @@ from posthouse.spool import audit
 from posthouse.spool.audit import AuditRecord
 from posthouse.spool.locks import lock_table
 from posthouse.spool.records import SpoolError
-from posthouse.spool.schema import secret
+from posthouse.spool.schema import access_token, secret
 from posthouse.spool.store import Store
 from posthouse.spool.turn import FileLock
 
@@ -23,6 +23,10 @@ KEY_VARIABLE = "POSTHOUSE_SECRETS_KEY"
 OLD_KEY_VARIABLE = "POSTHOUSE_SECRETS_KEY_OLD"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+
+
+class SecretUnreadable(SpoolError):
+    """It was stored with a key that is not there any more."""
 
 
 class SecretsKey:
@@ -45,7 +49,7 @@ class SecretsKey:
         return nonce + AESGCM(next(self._known())).encrypt(nonce, value, name.encode())
 
     def decrypt(self, name: str, ciphertext: bytes) -> bytes:
-        """Raises `SpoolError` where none of the keys is the one that the secret was stored with."""
+        """Raises `SecretUnreadable` where none of the keys is the one that the secret was stored with."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -54,7 +58,7 @@ class SecretsKey:
             with suppress(InvalidTag):
                 return AESGCM(key).decrypt(nonce, encrypted, name.encode())
         source = KEY_VARIABLE if self._is_from_environment else self._path
-        raise SpoolError(
+        raise SecretUnreadable(
             f"The secret {name!r} can't be decrypted: it was stored with another key than that of {source}. "
             "Restore that key, or apply the secret again."
         )
@@ -129,19 +133,36 @@ class Secrets:
     def rotate_key(self, record: AuditRecord) -> int:
         """Encrypt all secrets anew with a new key, in one transaction; both keys are known until it is done.
 
-        Returns how many there are. It can be broken off anywhere, and be done again. One waits for another to end:
-        the end of one would make the next one's key the only one, before that has encrypted anything.
+        What is held of access tokens too, but for what can't be read any more. Returns how many secrets there are. It
+        can be broken off anywhere, and be done again. One waits for another to end: the end of one would make the next
+        one's key the only one, before that has encrypted anything.
         """
         with closing(FileLock(self._store.data_dir / "rotation.lock")) as lock, lock:
             with self._store.transaction() as connection:
                 lock_table(connection, secret)  # waits for whoever has encrypted with the old key and not yet committed
                 found = connection.execute(sa.select(secret.c.name, secret.c.ciphertext)).all()
                 plain = {name: self._key.decrypt(name, bytes(ciphertext)) for name, ciphertext in found}
+                tokens = self._access_tokens(connection)
                 self._key.begin_rotation()
                 put_secrets(connection, self._key, plain)
+                for credential, value in tokens.items():
+                    row = access_token.update().where(access_token.c.credential == credential)
+                    sealed = self._key.encrypt(access_token_name(credential), value)
+                    connection.execute(row.values(ciphertext=sealed))
                 audit.append(connection, [record])
             self._key.end_rotation()
         return len(plain)
+
+    def _access_tokens(self, connection: sa.Connection) -> dict[str, bytes]:
+        """In clear, by credential. Nobody changes them until the transaction ends."""
+        lock_table(connection, access_token)
+        plain: dict[str, bytes] = {}
+        for credential, ciphertext in connection.execute(
+            sa.select(access_token.c.credential, access_token.c.ciphertext)
+        ):
+            with suppress(SecretUnreadable):
+                plain[credential] = self._key.decrypt(access_token_name(credential), bytes(ciphertext))
+        return plain
 
     def _ciphertext(self, name: str) -> bytes:
         with self._store.reading() as connection:
@@ -157,6 +178,11 @@ def put_secrets(connection: sa.Connection, key: SecretsKey, put: Mapping[str, by
     if put:
         rows = [{"name": name, "ciphertext": key.encrypt(name, value)} for name, value in put.items()]
         connection.execute(secret.insert(), rows)
+
+
+def access_token_name(credential: str) -> str:
+    """What is held of a credential's tokens is encrypted under this name; no secret is called so."""
+    return f"access_token/{credential}"
 
 
 def _text_of(source: str | Path) -> str | None:

@@ -10,18 +10,15 @@ down_revision = "0002"
 def upgrade() -> None:
     op.create_table(
         "access_token",
-        sa.Column(
-            "credential", sa.Text, primary_key=True, nullable=False, comment="its name and what the token is for"
-        ),
-        sa.Column("ciphertext", sa.LargeBinary, nullable=False),
-        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.Column("credential", sa.Text, primary_key=True, nullable=False, comment="a hash of all that it is"),
+        sa.Column("ciphertext", sa.LargeBinary, nullable=False, comment="JSON, encrypted"),
         sa.Column("renewing_until", sa.Double, nullable=False, comment="until then one worker is getting the next one"),
     )
     op.create_table(
         "allowance",
         sa.Column("key", sa.Text, primary_key=True, nullable=False, comment="whose limit, and which"),
-        sa.Column("bucket", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False, comment="of time"),
-        sa.Column("used", sa.Integer, nullable=False),
+        sa.Column("started", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False, comment="in ms"),
+        sa.Column("used", sa.Integer, nullable=False, comment="in the span of time that began then"),
     )
     op.create_table(
         "connection_share",
