@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cmdlets.mail.conftest import PFX_PASSWORD, MakeScript, Script
 from posthouse.net.certificates import load_pfx
 from support.house import House
+from support.office import ORGANIZATION, SETTINGS, Office
 
 NEW = "New-OutboundConnector Certified -RecipientDomains certified.test -ClientCertificate "
 OBJECT = f"(New-Object Security.Cryptography.X509Certificates.X509Certificate2('cert.pfx', '{PFX_PASSWORD}'))"
@@ -43,10 +45,25 @@ def test_it_is_stored_with_its_key(script: Script, thumbprint: str, certificate:
     assert PFX_PASSWORD not in repr(script.records)
 
 
-def test_in_base64_as_it_comes_by_invoke_command(script: Script, thumbprint: str, pfx: Path):
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    house = House(tmp_path / "house", ORGANIZATION, SETTINGS)
+    house.apply()
+    with Office(house) as opened:
+        yield opened
+    house.clean_up()
+
+
+def test_in_base64_by_invoke_command_which_has_no_files(office: Office, thumbprint: str, pfx: Path):
+    def made(**certificate: str) -> dict[str, Any]:
+        parameters = {"Name": "Certified", "RecipientDomains": "a.test", "ClientCertificate": certificate}
+        body = {"CmdletInput": {"CmdletName": "New-OutboundConnector", "Parameters": parameters}}
+        return office.client().post(f"{office.url}/adminapi/beta/contoso.com/InvokeCommand", json=body).json()
+
+    refused = made(Pfx=str(pfx), Password=PFX_PASSWORD)
+    assert "is denied" in refused["error"]["message"]
     content = base64.b64encode(pfx.read_bytes()).decode()
-    made = script.run(f"({NEW}@{{Content='{content}'; Password='{PFX_PASSWORD}'}}).ClientCertificate")
-    assert made == f"{thumbprint}\n"
+    assert made(Content=content, Password=PFX_PASSWORD)["value"][0]["ClientCertificate"] == thumbprint
 
 
 def test_the_same_again_changes_nothing(script: Script):

@@ -331,6 +331,20 @@ class TestCredential:
         script.run(f"{self.LOGIN.replace(PASSWORD, 'wrong')}{SHORT} -To a@contoso.com -Credential $login -UseSsl")
         assert "the client was not authenticated. The server response was: 5.7." in script.said("error")[0]
 
+    def test_a_server_that_lets_nobody_sign_in_gets_it_all_the_same(
+        self, relay: House, scripts: MakeScript, peer: Peer
+    ):
+        shown = (
+            scripts(relay)
+            .to(peer)
+            .run(
+                "$pass = New-Object securestring; $creds = New-Object pscredential ('anonymous', $pass)\n"
+                f"{SHORT} -To a@contoso.com -Credential $creds"
+            )
+        )
+        assert shown == "WARNING: The server lets nobody sign in: as by Windows, the mail is sent without.\n"
+        assert only(peer)["To"] == "a@contoso.com"
+
     def test_a_name_alone_would_need_a_question(self, relay: House, scripts: MakeScript):
         shown = scripts(relay).run(f"{SHORT} -To a@contoso.com -Credential scanner-2")
         assert "nobody can be asked for a password in a script; make one with New-Object System.Management" in shown

@@ -35,7 +35,7 @@ KIND = Kind("accepted_domain", {"DomainType": "type"}, ACCEPTED_DOMAIN, normaliz
 
 def new(context: Context, bound: Bound) -> Iterator[Value]:
     domain = bound.get("DomainName") or bound["Name"]
-    if new_item(context, KIND, domain, bound):
+    if new_item(KIND, context, domain, bound):
         if normalize_domain(bound["Name"]) != normalize_domain(domain):
             context.warning(f"An accepted domain is called by its domain: the Name is '{domain}'.")
         yield from _objects(context, domain)

@@ -87,7 +87,7 @@ def not_found(identity: str, names: Iterator[str]) -> NotFound:
     )
 
 
-def new_item(context: Context, kind: Kind, name: str, bound: Bound) -> bool:
+def new_item(kind: Kind, context: Context, name: str, bound: Bound) -> bool:
     def edit(document: Document) -> Document:
         items: list[Document] = document.get(kind.key, [])
         if any(kind.is_meant(name, item["name"]) for item in items):

@@ -41,7 +41,7 @@ _NO_FILTER = "Enhanced Filtering is for a spam filter, and there is none here"
 
 
 def new(context: Context, bound: Bound) -> Iterator[Value]:
-    if new_item(context, KIND, bound["Name"], bound):
+    if new_item(KIND, context, bound["Name"], bound):
         yield from _objects(context, bound["Name"])
 
 

@@ -53,7 +53,7 @@ _NOT_KEPT = "the outcome of a validation is not kept; Validate-OutboundConnector
 
 def new(context: Context, bound: Bound) -> Iterator[Value]:
     with as_file(context, bound) as values:
-        is_made = new_item(context, KIND, bound["Name"], values)
+        is_made = new_item(KIND, context, bound["Name"], values)
     if is_made:
         yield from _objects(context, bound["Name"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from posthouse.cmdlets.conversion import PARAMETER_BOOLEAN, STRING, SWITCH, ConversionError, PSType
@@ -23,14 +24,8 @@ IDENTITY = Parameter(
     from_pipeline_by_name=True,
     help="The Name, or the Guid that Get- shows. Renaming changes the Guid.",
 )
-ANY_IDENTITY = Parameter(
-    name="Identity",
-    type=STRING,
-    position=0,
-    from_pipeline=True,
-    from_pipeline_by_name=True,
-    allow_empty=True,
-    help="The Name, or the Guid. $null is all, as in Exchange.",
+ANY_IDENTITY = replace(
+    IDENTITY, mandatory=False, allow_empty=True, help="The Name, or the Guid. $null is all, as in Exchange."
 )
 RESULT_SIZE = Parameter(name="ResultSize", type=COUNT, help="At most so many, 1000 by default; or Unlimited.")
 FORCE = Parameter(name="Force", type=SWITCH, help="Taken: nothing asks here.")

@@ -118,6 +118,7 @@ CREDENTIALS = (
     ),
 )
 CREDENTIAL_TYPES = (
+    NetType((_SECURE, "securestring"), lambda _services: secure("")),
     NetType((_CREDENTIAL, "PSCredential"), ps_credential, ("GetNetworkCredential",)),
     NetType((_NETWORK,), network_credential),
 )
