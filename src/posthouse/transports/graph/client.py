@@ -98,7 +98,8 @@ class GraphMailbox:
         response = await self._attempt(request)
         for number in range(1, _TRIES):
             is_signed_out = response.status_code == http.HTTPStatus.UNAUTHORIZED and number == 1
-            if response.status_code not in _THROTTLED and not is_signed_out:
+            is_paused = response.status_code in _THROTTLED and self.pause <= PATIENCE
+            if not is_signed_out and not is_paused:
                 break
             response = await self._attempt(request)
         return self._answer(request, response)
@@ -145,8 +146,9 @@ class GraphMailbox:
 
 
 def throttled(user: str, seconds: float, said: Reply | None = None) -> Reply:
-    text = said.text if said else f"Microsoft Graph wants a pause for the mailbox {user}"
-    return Reply(450, said.enhanced if said else "4.4.5", f"{text}; it takes more in {seconds:.0f} s")
+    """What is said is worded so that the relay knows that it is to slow down."""
+    said = said or Reply(450, "4.4.5", f"Microsoft Graph wants a pause for the mailbox {user}")
+    return Reply(said.code, said.enhanced, f"{said.text}; throttled, it takes more in {seconds:.0f} s")
 
 
 def _retry_after(response: httpx.Response) -> float:
