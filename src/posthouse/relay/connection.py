@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
         if self in self._admitted:
             self._admitted.discard(self)
             self._hearing.census.leave(self._hearing.worker, self.session.ip)
+            observe.counters.sessions_open -= 1
         self.session.forget_transaction()
 
     def pause_writing(self) -> None:
@@ -137,9 +138,12 @@ class Connection(asyncio.Protocol):
         ):
             refusal = TOO_MANY_SESSIONS
         if refusal is not None:
+            observe.counters.refused(refusal.enhanced)
             self._transport.write(refusal.encode())
             self._transport.close()
             return False
+        observe.counters.sessions += 1
+        observe.counters.sessions_open += 1
         self._admitted.add(self)
         return True
 

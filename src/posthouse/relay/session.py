@@ -177,6 +177,7 @@ class Session:
     def _on_password_checked(self, user: str, check: asyncio.Future[bool]) -> None:
         if check.cancelled() or not check.result():
             log.info("login refused", client=self.ip, user=user)
+            observe.counters.refused(LOGIN_REFUSED.enhanced)
             self._connection.answer(LOGIN_REFUSED)
             return
         self._login = user
@@ -252,6 +253,7 @@ class Session:
         """The store's word. A durable message goes on its way, whether or not the client is still there."""
         self.is_committing = False
         if error is None:
+            observe.counters.accepted += 1
             self._connection.answer(Reply(250, "2.6.0", f"<{transaction.id}> Queued mail for delivery"))
             if new.leased:
                 self._hearing.take(new.message)
@@ -263,6 +265,7 @@ class Session:
             self._connection.abort()
             return
         transaction.discard()
+        observe.counters.refused(STORE_UNAVAILABLE.enhanced)
         self._connection.answer(STORE_UNAVAILABLE)
 
     def _on_reset(self, event: TransactionReset) -> None:
@@ -311,6 +314,7 @@ class Session:
     def _refuse(self, reply: Reply, message_id: str, reverse_path: str, forward_path: str = "") -> None:
         """Answer no, with the message id and our name, so that the client's log leads to this log line."""
         hostname = self._hearing.hostname
+        observe.counters.refused(reply.enhanced)
         log.info(
             "refused", id=message_id, client=self.ip, sender=reverse_path, recipient=forward_path, reply=str(reply)
         )

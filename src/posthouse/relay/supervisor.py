@@ -39,6 +39,7 @@ def serve(settings: Settings, beside: Sequence[str] = ()) -> int:
     with ExitStack() as stack:
         stack.enter_context(hold_data_dir(settings.data_dir))
         node = node_name(settings.data_dir)
+        observe.prepare(settings.data_dir, settings.worker_count)
         with closing(open_store(settings.store_url, settings.data_dir)) as store:
             Workers(store).void_node(node)
             revision = Organizations(store).revision()

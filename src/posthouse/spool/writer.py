@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
-from posthouse.observe import logger
+from posthouse.observe import counters, logger
 from posthouse.spool.batch import Accept, Settle, Work, Writing
 from posthouse.spool.records import Settlement, SpoolError, StoreUnavailable, StoreUncertain
 from posthouse.spool.store import PATIENCE, Store, WriteSession
@@ -143,6 +143,7 @@ class Writer:
 
     def _commit(self, works: Sequence[Work]) -> None:
         """Write the works, and remember what to tell. One that the store rightly refuses does not harm the others."""
+        began = time.monotonic()
         try:
             self._write_twice(works)
         except SpoolError as error:
@@ -155,6 +156,7 @@ class Writer:
             logger.exception("the store refused a value")
             self._told.extend((work, error) for work in works)
         else:
+            counters.committed(time.monotonic() - began, len(works))
             self._failing = False
             self._told.extend((work, None) for work in works)
 

@@ -18,7 +18,7 @@ from posthouse.admin import Authentication
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
 from posthouse.web import invoke, problems
-from posthouse.web.access import Desk, desk_of, sign_in_of
+from posthouse.web.access import Acting, Desk, TheDesk, desk_of, sign_in_of
 from posthouse.web.api import items, mail, organization, people, session, tools, whole
 from posthouse.web.guard import Guard
 
@@ -67,6 +67,7 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
     for router in routers:
         app.include_router(router, prefix=API)
     app.include_router(invoke.router)
+    app.add_api_route("/metrics", _metrics, include_in_schema=False)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
     return app
 
@@ -92,6 +93,12 @@ def _healthz(request: Request) -> Response:
     except SpoolError:
         return JSONResponse({"status": "unavailable"}, HTTPStatus.SERVICE_UNAVAILABLE)
     return JSONResponse({"status": "ok"})
+
+
+def _metrics(admin: Acting, desk: TheDesk) -> Response:
+    from posthouse.web import metrics  # where nobody asks, it isn't loaded
+
+    return Response(metrics.exposition(admin, desk.settings), media_type=metrics.CONTENT_TYPE)
 
 
 def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
