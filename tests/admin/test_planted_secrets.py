@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -46,6 +47,9 @@ secret_env = "APP"
 
 COMMANDS = [
     ("export",),
+    ("export", "--powershell"),
+    ("queue", "list", "--json"),
+    ("trace", "--json"),
     ("show", "--json"),
     ("connector", "list", "--json"),
     ("connector", "show", "Office 365", "--json"),
@@ -57,6 +61,31 @@ COMMANDS = [
     ("audit",),
 ]
 """All that list, show or export."""
+MISTAKEN = """
+connector set inbound Scanners --sender-credentials device=MARK-first-password
+connector set outbound 'Office 365' --client-certificate x.pfx --client-certificate-password-env MARK-first-password
+admin new carol --password-env MARK-first-password
+send --server 127.0.0.1 --from a@contoso.com --to b@contoso.com --user scanner-2 --password-env MARK-first-password
+apply mistaken.toml
+import main.cf --yes
+"""
+"""Secrets where the name of a variable belongs, or in files that can't be taken as they are."""
+MISTAKEN_FILE = """
+[[credential]]
+name = "Relay app"
+kind = "password"
+user = "relay"
+secret_env = "MARK-first-password"
+"""
+MAIN_CF = """
+myhostname = relay.contoso.com
+relayhost = [mail.contoso.com]:587
+smtp_sasl_auth_enable = yes
+smtp_sasl_password_maps = inline:{ {[mail.contoso.com]:587 = relay:MARK-first-password},
+  {other.example = x:MARK-first-password} }
+smtpd_sasl_password_of_ours = MARK-first-password
+MARK
+"""
 
 Planted = dict[str, list[bytes]]
 
@@ -152,6 +181,9 @@ def test_no_secret_is_anywhere(
         connection.execute(sa.text("SELECT 1 FROM message"))  # while it stays open, so does the write-ahead log
         planted = plant(store, tmp_path)
         errors = mistakes(store, tmp_path, planted)
+        (tmp_path / "mistaken.toml").write_text(MISTAKEN_FILE, "utf-8")
+        (tmp_path / "main.cf").write_text(MAIN_CF, "utf-8")
+        assert [run(shlex.split(line)) for line in MISTAKEN.split("\n") if line] == [1, 1, 2, 2, 1, 0]
         for command in COMMANDS:
             assert run(command) == 0
         stored = {file.name: file.read_bytes() for file in settings.data_dir.iterdir() if file.is_file()}

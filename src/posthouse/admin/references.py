@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from posthouse.admin.errors import AdminError
+from posthouse.admin.names import told_variable
 from posthouse.admin.presets import expanded
 from posthouse.net.certificates import CertificateError, Identity, load_files, thumbprint
 
@@ -183,7 +184,7 @@ class Resolver:
         if variable is None:
             return plain
         if variable not in self.environ:
-            raise _Problem(f"{where}: the environment has no {variable}; set it to the {key}")
+            raise _Problem(f"{where}: the environment has no {told_variable(variable)}; set it to the {key}")
         return self.environ[variable]
 
 

@@ -25,7 +25,11 @@ class SecretSource:
         if self.file:
             return _first_line(self.file, self.what)
         if self.variable and self.variable not in os.environ:
-            raise typer.BadParameter(f"the environment has no {self.variable}; set it to the {self.what}")
+            from posthouse.admin.names import told_variable
+
+            raise typer.BadParameter(
+                f"the environment has no {told_variable(self.variable)}; set it to the {self.what}"
+            )
         return os.environ[self.variable] if self.variable else None
 
     def asked(self) -> str | None:
