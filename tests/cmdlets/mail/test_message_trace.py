@@ -129,6 +129,12 @@ class TestPages:
     def test_beyond_the_bounds(self, script: Script, line: str):
         assert " value. It has to be from 1 to " in script.run(line)
 
+    @pytest.mark.parametrize("end", ["1/1/0001", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59-10:00"])
+    def test_dates_at_the_end_of_time(self, script: Script, end: str):
+        found = recipients(script, f"Get-MessageTrace -StartDate '0001-01-01T00:00:00+10:00' -EndDate '{end}'")
+        assert (found == []) is end.endswith("0001")
+        assert "Error" not in script.run(f"Get-MessageTrace -EndDate '{end}'")
+
 
 class TestSubject:
     @pytest.mark.parametrize(

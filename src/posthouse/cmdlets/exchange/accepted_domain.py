@@ -21,6 +21,7 @@ from posthouse.cmdlets.exchange.parameters import (
     ON_PREMISES,
     RESULT_SIZE,
     limited,
+    never,
     refused,
 )
 from posthouse.cmdlets.exchange.types import DOMAIN_TYPE
@@ -91,11 +92,11 @@ ACCEPTED_DOMAIN_CMDLETS = Library(
                 *refused(ON_PREMISES, "AddressBookEnabled PendingCompletion PendingRemoval"),
                 *refused(INTERNAL, "CanHaveCloudCache EnableNego2Authentication"),
                 *refused("the first accepted domain is the default", "MakeDefault"),
-                *refused("each domain is accepted by its own name; add the others", "MatchSubDomains"),
+                *never("each domain is accepted by its own name; add the others", "MatchSubDomains"),
                 *refused("an accepted domain is called by its domain", "Name"),
-                *refused("what leaves is said by outbound connectors", "OutboundOnly"),
-                *refused("who may send is said by inbound connectors", "SendingFromDomainDisabled"),
-                *refused("remove the domain, and mail for it is refused", "SendingToDomainDisabled"),
+                *never("what leaves is said by outbound connectors", "OutboundOnly"),
+                *never("who may send is said by inbound connectors", "SendingFromDomainDisabled"),
+                *never("remove the domain, and mail for it is refused", "SendingToDomainDisabled"),
             ),
             partial(set_item, KIND),
             synopsis="Changes an accepted domain.",

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from posthouse.admin import Acts
-from posthouse.cmdlets.conversion import SPAN, STRING
+from posthouse.cmdlets.conversion import BOOLEAN, SPAN, STRING
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.exchange.changes import Document, change, told
 from posthouse.cmdlets.exchange.objects import organization
@@ -41,7 +41,7 @@ def get(context: Context, _bound: Bound) -> Iterator[Value]:
     expiration = found.delivery.give_up_after
     shown = size_text(settings.limits.message_size if size is None else size)
     properties: dict[str, Value] = {
-        "AllowLegacyTLSClients": any(listener.tls_profile == "legacy" for listener in settings.listener),
+        "AllowLegacyTLSClients": _allows_legacy(settings),
         "MaxReceiveSize": shown,
         "MaxRecipientEnvelopeLimit": (settings.limits.recipients if recipients is None else recipients) or "Unlimited",
         "MaxSendSize": shown,
@@ -53,7 +53,15 @@ def get(context: Context, _bound: Bound) -> Iterator[Value]:
     yield PSObject.of(TYPE, properties, _NAME)
 
 
+def _allows_legacy(settings: Settings) -> bool:
+    return any(listener.tls_profile == "legacy" for listener in settings.listener)
+
+
 def set_(context: Context, bound: Bound) -> Iterator[Value]:
+    legacy = _allows_legacy(context.service(Settings))
+    if bound.get("AllowLegacyTLSClients", legacy) is not legacy:
+        text = "AllowLegacyTLSClients: a listener says which TLS it speaks; set its tls_profile in posthouse.toml."
+        raise PSError(text, category="NotImplemented", error_id="TaskArgumentException")
     if bound.get("MaxSendSize") != bound.get("MaxReceiveSize") and {"MaxSendSize", "MaxReceiveSize"} <= bound.keys():
         text = "MaxReceiveSize and MaxSendSize are one limit here; give both the same value, or one of them."
         raise PSError(text, category="InvalidArgument", error_id="TaskArgumentException")
@@ -77,7 +85,8 @@ def _with(table: Mapping[str, Any], key: str, value: Any) -> Document:
 
 
 def _written(value: Value) -> Value:
-    return value.total_seconds() if isinstance(value, timedelta) else value
+    """A time span as a text, of which one beyond reason is refused."""
+    return f"{value.total_seconds():.15g}s" if isinstance(value, timedelta) else value
 
 
 _CONVERSION = "messages are passed on as they are, not converted"
@@ -114,12 +123,13 @@ TRANSPORT_CONFIG_CMDLETS = Library(
                     type=optional(STRING),
                     help="Ours: who gets the mail for postmaster without a domain.",
                 ),
+                Parameter(
+                    name="AllowLegacyTLSClients",
+                    type=BOOLEAN,
+                    help="Only what holds already: a listener's tls_profile in posthouse.toml says it.",
+                ),
                 FORCE,
                 *DOMAIN_CONTROLLER,
-                *refused(
-                    "a listener says which TLS it speaks: set its tls_profile in posthouse.toml",
-                    "AllowLegacyTLSClients",
-                ),
                 *refused(
                     "logins belong to connectors: see Set-InboundConnector -SenderCredentials",
                     "SmtpClientAuthenticationDisabled",

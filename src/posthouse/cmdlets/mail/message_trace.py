@@ -43,6 +43,8 @@ _NEVER: Final = frozenset(_FILTERS) - frozenset(STATUSES.values())
 _UNASKED: Final = timedelta(hours=48)
 _MOST: Final = 5000
 _USUAL: Final = 1000
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _INSTANT: Final = timedelta(milliseconds=1)
 """Within it two times are the same: a date counts in microseconds, the store more finely."""
 
@@ -90,7 +92,9 @@ def span(context: Context, bound: Bound, unasked: timedelta = _UNASKED) -> tuple
 
 
 def _utc(date: datetime) -> datetime:
-    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    """No mail is beyond these years, and there Python's dates end."""
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return min(max(aware, _FIRST), _LAST).astimezone(UTC)
 
 
 def moment(seconds: float) -> datetime:

@@ -19,6 +19,7 @@ from posthouse.spool import EventKind, State, TraceEntry
 _NAME: Final = "Microsoft.Exchange.Management.FfoReporting.MessageTraceDetail"
 _EVENTS: Final = {
     EventKind.DEFERRED: "Defer",
+    EventKind.WAITS: "Throttle",
     EventKind.HELD: "Suspend",
     EventKind.RELEASED: "Resume",
     EventKind.RETRIED: "Retry",
