@@ -14,13 +14,15 @@ class Delivery:
     """The work of bringing one message to some of its recipients over one outbound connector.
 
     `recipients` are indices into `message.envelope.recipients`; `destination` is what the transport called the
-    place they all go to (a domain, the smart hosts, a mailbox store).
+    place they all go to (a domain, the smart hosts, a mailbox store). `credential` is the Name of the one to sign in
+    with, where limits say which; empty leaves it to the transport.
     """
 
     message: Message
     recipients: tuple[int, ...]
     connector: str
     destination: str
+    credential: str = ""
 
 
 class Status(enum.StrEnum):

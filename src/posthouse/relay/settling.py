@@ -64,15 +64,58 @@ class Settler:
         )
         if not reports:
             self._spool.settle(settlement)
-        elif self._is_backscatter(message):
-            suppressed = Event(now, EventKind.DSN_SUPPRESSED, "the reverse-path is not ours and no connector matched")
-            self._spool.settle(replace(settlement, events=(suppressed,)))
         else:
-            await self._settle_with_dsns(settlement, message, reports, now)
+            await self._settle_with_reports(settlement, message, reports, now)
         self._log(delivery, settled, now)
+        self._let_go(held)
+
+    async def postpone(self, held: OpenLease, delivery: Delivery, due: float, why: str) -> None:
+        """Give a delivery back to the store until then, untried: it waits for its turn. Its sender may have asked to be
+        told of the delay, and a message that is too old by now is given up."""
+        now = self._clock()
+        message = delivery.message
+        waits = _waits(why)
+        outcomes = [Outcome(recipient, Status.DEFERRED, waits, "", now) for recipient in delivery.recipients]
+        looks = [at for at in self._deadlines(held, outcomes) if at > now]
+        if not looks:
+            given_up = [replace(each, status=Status.FAILED, reply=_expired(waits)) for each in outcomes]
+            await self.settle(held, delivery, given_up)
+            return
+        reports = self._reports(held, outcomes, now)
+        settlement = self._postponement(delivery, min(due, *looks), why, now)
+        if reports:
+            await self._settle_with_reports(settlement, message, reports, now)
+        else:
+            self._spool.settle(settlement)
+        self._let_go(held)
+
+    def note(self, delivery: Delivery, why: str) -> None:
+        """Have the trace and the queue say what a delivery waits for, while it stays leased."""
+        self._spool.settle(self._postponement(delivery, None, why, self._clock()))
+
+    def _deadlines(self, held: OpenLease, outcomes: Sequence[Outcome]) -> list[float]:
+        """When the message is given up, and before that when its sender wants to hear of it."""
+        message = held.lease.message
+        schedule = self._in_force().schedule
+        told = due(message.envelope, outcomes, DsnKind.DELAYED)
+        warns = any(not held.pending(each.recipient).delay_warned for each in told)
+        give_up_at = message.received_at + schedule.give_up_after
+        return [give_up_at, message.received_at + schedule.warn_after] if warns else [give_up_at]
+
+    def _postponement(self, delivery: Delivery, due: float | None, why: str, now: float) -> Settlement:
+        return Settlement(
+            delivery.message.id,
+            postponed=dict.fromkeys(delivery.recipients, due),
+            waits=_waits(why),
+            events=(Event(now, EventKind.WAITS, why),),
+            connector=delivery.connector,
+            destination=delivery.destination,
+        )
+
+    def _let_go(self, held: OpenLease) -> None:
         held.deliveries -= 1
         if held.deliveries == 0:
-            self._budget.release(message.content, len(held.lease.recipients))
+            self._budget.release(held.lease.message.content, len(held.lease.recipients))
 
     def _judged(self, held: OpenLease, outcome: Outcome, now: float, retry_at: dict[int, float]) -> Outcome:
         """A deferred outcome gets its next try, or becomes a failure when there is to be none."""
@@ -83,8 +126,7 @@ class Settler:
         attempts = held.pending(outcome.recipient).attempts + 1
         at = schedule.next_attempt(attempts=attempts, now=now, chance=random.random())  # noqa: S311 - jitter
         if schedule.is_hopeless(received_at=received_at, next_attempt=at):
-            reply = Reply(550, "5.4.7", f"Delivery time expired; the last answer was: {outcome.reply}")
-            return replace(outcome, status=Status.FAILED, reply=reply)
+            return replace(outcome, status=Status.FAILED, reply=_expired(outcome.reply))
         retry_at[outcome.recipient] = at
         return outcome
 
@@ -108,6 +150,15 @@ class Settler:
         organization = self._in_force().organization
         return message.connector is None and domain_of(message.envelope.reverse_path) not in organization.domain_names
 
+    async def _settle_with_reports(
+        self, settlement: Settlement, message: Message, reports: dict[DsnKind, tuple[Outcome, ...]], now: float
+    ) -> None:
+        if self._is_backscatter(message):
+            suppressed = Event(now, EventKind.DSN_SUPPRESSED, "the reverse-path is not ours and no connector matched")
+            self._spool.settle(replace(settlement, events=(*settlement.events, suppressed)))
+        else:
+            await self._settle_with_dsns(settlement, message, reports, now)
+
     async def _settle_with_dsns(
         self, settlement: Settlement, message: Message, reports: dict[DsnKind, tuple[Outcome, ...]], now: float
     ) -> None:
@@ -118,7 +169,7 @@ class Settler:
             for outcome in about
         )
         warned = tuple(outcome.recipient for outcome in reports.get(DsnKind.DELAYED, ()))
-        self._spool.settle(replace(settlement, dsns=dsns, events=events, warned=warned))
+        self._spool.settle(replace(settlement, dsns=dsns, events=(*settlement.events, *events), warned=warned))
 
     async def _dsn(self, message: Message, kind: DsnKind, about: Sequence[Outcome], now: float) -> NewMessage:
         """Outside the loop, since it may tell of a thousand recipients."""
@@ -166,6 +217,7 @@ class Settler:
         for status in Status:
             matching = [outcome for outcome in settled if outcome.status is status]
             if matching:
+                _count(status, len(matching))
                 log.info(
                     str(status),
                     id=message.id,
@@ -179,6 +231,25 @@ class Settler:
                     seconds=round(now - message.received_at, 3),
                     reply=str(matching[0].reply),
                 )
+
+
+def _waits(why: str) -> Reply:
+    """As the queue shows it, and a DSN that tells of the delay (RFC 3463 3.5: the mail system is congested)."""
+    return Reply(450, "4.4.5", f"waits: {why}")
+
+
+def _expired(last: Reply) -> Reply:
+    return Reply(550, "5.4.7", f"Delivery time expired; the last answer was: {last}")
+
+
+def _count(status: Status, recipients: int) -> None:
+    match status:
+        case Status.DELIVERED:
+            observe.counters.delivered += recipients
+        case Status.DEFERRED:
+            observe.counters.deferred += recipients
+        case Status.FAILED:
+            observe.counters.failed += recipients
 
 
 def _advice(about: Sequence[Outcome]) -> list[str]:

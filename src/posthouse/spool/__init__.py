@@ -5,7 +5,9 @@
 `Trace`, `Queue`, `AuditLog`, `AdministratorTable`, `SignInTable` and `TokenTable`.
 """
 
+from posthouse.spool.access_tokens import AccessTokens, HeldToken, Holding, TokenRefusal
 from posthouse.spool.administrators import Administrator, AdministratorChange, AdministratorTable
+from posthouse.spool.allowances import Allowance, Grant, Share, Wish
 from posthouse.spool.audit import (
     AuditChange,
     AuditFilter,
@@ -49,9 +51,11 @@ from posthouse.spool.trace import Trace
 from posthouse.spool.workers import Workers
 
 __all__ = [
+    "AccessTokens",
     "Administrator",
     "AdministratorChange",
     "AdministratorTable",
+    "Allowance",
     "AuditChange",
     "AuditFilter",
     "AuditLog",
@@ -60,6 +64,9 @@ __all__ = [
     "AuditRecord",
     "Event",
     "EventKind",
+    "Grant",
+    "HeldToken",
+    "Holding",
     "Incoming",
     "Lease",
     "NewMessage",
@@ -73,6 +80,7 @@ __all__ = [
     "RevisionConflict",
     "Secrets",
     "Settlement",
+    "Share",
     "SignInTable",
     "Spool",
     "SpoolError",
@@ -84,11 +92,13 @@ __all__ = [
     "StoreUnusable",
     "StoredSession",
     "Token",
+    "TokenRefusal",
     "TokenTable",
     "Trace",
     "TraceEntry",
     "TraceFilter",
     "TracePage",
+    "Wish",
     "Worker",
     "Workers",
     "open_store",

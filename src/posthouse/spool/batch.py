@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from posthouse.mail import Client, Content, Outcome, Status
 from posthouse.spool.contents import CHUNK, ROW_LIMIT, ContentFolder, FilePiece, RowPiece, SpooledContent, unwritable
 from posthouse.spool.records import Event, EventKind, NewMessage, Settlement, State
-from posthouse.spool.schema import recipient
+from posthouse.spool.schema import event, recipient
 from posthouse.spool.statements import leased_by
 from posthouse.spool.store import Transaction
 
@@ -173,12 +173,14 @@ class Writing:
             else:
                 changed |= self._defer(settlement, outcome, transaction)
         for place, due in settlement.postponed.items():
-            changed |= self._update_leased(settlement.message_id, place, {"worker": None, "due": due}, transaction)
+            values = _postponed(settlement, place, due)
+            changed |= self._update_leased(settlement.message_id, place, values, transaction)
         if not changed:
             return
         if settlement.dsns:
             self._accept(list(settlement.dsns), transaction)
-        events = [*map(_deferral, filter(_is_deferred, settlement.outcomes)), *settlement.events]
+        fresh = (each for each in settlement.events if not _is_told(settlement.message_id, each, transaction))
+        events = [*map(_deferral, filter(_is_deferred, settlement.outcomes)), *fresh]
         write_events(settlement.message_id, events, transaction)
 
     def _defer(self, settlement: Settlement, outcome: Outcome, transaction: Transaction) -> bool:
@@ -341,6 +343,27 @@ def _final_row(settlement: Settlement, outcome: Outcome, worker_id: int) -> Row:
         outcome.recipient,
         worker_id,
     )
+
+
+def _postponed(settlement: Settlement, place: int, due: float | None) -> dict[str, Any]:
+    values: dict[str, Any] = {} if due is None else {"worker": None, "due": due}
+    if settlement.waits is not None:
+        reply = settlement.waits
+        values |= {"code": reply.code, "enhanced": reply.enhanced, "text": storable(reply.text), "remote": ""}
+        values |= {"connector": settlement.connector, "destination": settlement.destination}
+    if place in settlement.warned:
+        values["delay_warned"] = True
+    return values
+
+
+def _is_told(message_id: str, found: Event, transaction: Transaction) -> bool:
+    """What a message waits for is told once, however often it comes back and waits again."""
+    if found.kind is not EventKind.WAITS:
+        return False
+    same = sa.exists().where(
+        event.c.message_id == message_id, event.c.kind == found.kind, event.c.detail == found.detail
+    )
+    return bool(transaction.connection.scalar(sa.select(same)))
 
 
 def _deferral(outcome: Outcome) -> Event:

@@ -66,6 +66,7 @@ class EventKind(enum.StrEnum):
     """What the trace tells beyond acceptance and the last outcome."""
 
     DEFERRED = "deferred"
+    WAITS = "waits"
     DSN_SENT = "dsn sent"
     DSN_SUPPRESSED = "dsn suppressed"
     HELD = "held"
@@ -104,14 +105,17 @@ class Settlement:
     """What became of leased recipients of one message; stored whole or not at all, and storing it twice is harmless.
 
     Every deferred outcome has its next try in `retry_at`. `postponed` gives recipients back that were not tried
-    (a throttle, a drain): due then, no attempt counted. `warned` are those whose delay DSN is among `dsns`.
+    (a throttle, a drain): due then, no attempt counted; None keeps them leased. `waits` is what the queue then shows as
+    their last reply; an event `WAITS` with the same detail is written once a message. `warned` are those whose delay
+    DSN is among `dsns`.
     `connector` and `destination` are the outbound ones that the outcomes came from.
     """
 
     message_id: str
     outcomes: tuple[Outcome, ...] = ()
     retry_at: Mapping[int, float] = field(default_factory=dict[int, float])
-    postponed: Mapping[int, float] = field(default_factory=dict[int, float])
+    postponed: Mapping[int, float | None] = field(default_factory=dict[int, float | None])
+    waits: Reply | None = None
     connector: str = ""
     destination: str = ""
     warned: tuple[int, ...] = ()

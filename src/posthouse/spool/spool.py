@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
-from posthouse.spool import leases, organizations, workers
+from posthouse.spool import allowances, leases, organizations, workers
+from posthouse.spool.allowances import Grant, Share, Wish
 from posthouse.spool.audit import purge_audit
 from posthouse.spool.batch import Accept, Act, Done, Settle, Writing, row_pieces
 from posthouse.spool.contents import ContentFolder, FilePiece, Incoming, SpooledContent
@@ -112,6 +113,19 @@ class Spool:
             raise
         return claimed
 
+    async def permits(self, wishes: Sequence[Wish], now: float) -> list[Grant]:
+        """Take permits of limits that all workers share. Raises `StoreUnavailable` or `StoreUncertain`."""
+        return await self._act(lambda tx: [allowances.take(tx.connection, wish, now) for wish in wishes])
+
+    async def connections(self, key: str, *, most: int, held: int, wanted: int, now: float) -> Share:
+        """Ask for connections out of `most` that all workers share: up to `held` are open here, `wanted` are so many in
+        all. Raises `StoreUnavailable` or `StoreUncertain`."""
+        return await self._act(
+            lambda tx: allowances.share(
+                tx.connection, key, self.worker_id, most=most, held=held, wanted=wanted, now=now
+            )
+        )
+
     async def heartbeat(self, now: float, revision: int) -> int:
         """Say, every 10 s or so and after a change, that this worker lives, with that revision of the organization in
         force. Voids silent workers of other nodes. Returns the stored revision."""
@@ -135,6 +149,7 @@ class Spool:
         except OSError as error:
             raise self._store.unavailable(error) from error
         self._writer.submit(Act(self._end_unused_segment, _ignore))
+        self._writer.submit(Act(lambda tx: allowances.purge(tx.connection, now), _ignore))
 
     async def _act(self, run: Callable[[Transaction], T]) -> T:
         future: asyncio.Future[T] = self._loop.create_future()

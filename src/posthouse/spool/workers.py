@@ -6,6 +6,7 @@ import time
 
 import sqlalchemy as sa
 
+from posthouse.spool.allowances import void_shares
 from posthouse.spool.records import Worker
 from posthouse.spool.schema import WAITING, recipient, worker
 from posthouse.spool.store import Store
@@ -74,3 +75,4 @@ def void(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     known = sa.exists().where(worker.c.id == recipient.c.worker)
     orphaned = sa.and_(recipient.c.state == WAITING, recipient.c.worker.is_not(None), ~known)
     connection.execute(recipient.update().where(orphaned).values(worker=None))
+    void_shares(connection)
