@@ -15,11 +15,25 @@ from posthouse.mail.address import parse_address
 
 _FIELD: Final = re.compile(rb"(?im)^(to|cc|bcc)[ \t]*:((?:[^\n]*\n)(?:[ \t][^\n]*\n)*)")
 _TOKEN: Final = re.compile(
-    rb'"[^"\\]*(?:\\.[^"\\]*)*"?|\\.|[()]|<(?P<angle>[^<>"]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^<>"]*)?)>|(?P<between>[,;:])',
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"|(?P<open>\()|(?P<close>\))|(?P<between>[,;:])|(?P<alone>["\\])', re.DOTALL
+)
+_QUOTED: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_ADDRESS: Final = rb'(?P<%b>(?:[^\s"()<>\[\]:;@\\,]++|' + _QUOTED + rb')@[^\s"()<>:;@\\,]++)'
+_COMMENTS: Final = rb"\s*(?:\([^()\\]*\)\s*)*"
+_PHRASE: Final = rb'(?:[^"()<>\[\]:;@\\,]++|' + _QUOTED + rb"|\([^()\\]*\))*"
+_GROUP: Final = re.compile(_PHRASE, re.DOTALL)
+_MAILBOX: Final = re.compile(
+    _PHRASE
+    + rb"<\s*"
+    + _ADDRESS % b"angle"
+    + rb"\s*>"
+    + _COMMENTS
+    + rb"|"
+    + _COMMENTS
+    + _ADDRESS % b"bare"
+    + _COMMENTS,
     re.DOTALL,
 )
-_ADDRESS: Final = re.compile(rb'(?:[^\s"()<>\[\]:;@\\,]+|"[^"\\\r\n]*(?:\\.[^"\\\r\n]*)*")@[^\s"()<>:;@\\,]+')
-_COMMENT: Final = re.compile(rb"\([^()\\]*\)")
 _KEPT_AS: Final = {b"to": b"X-Posthouse-To", b"cc": b"X-Posthouse-Cc"}
 
 
@@ -29,6 +43,9 @@ class _Mailbox:
 
     text: bytes
     key: str
+
+
+_UNREADABLE: Final = _Mailbox(b"", "")
 
 
 def addressed(block: bytes, forward_paths: Sequence[str]) -> bytes:
@@ -65,33 +82,41 @@ def _field(name: bytes, mailboxes: Sequence[bytes]) -> bytes:
 
 
 def _mailboxes(value: bytes) -> list[_Mailbox]:
-    """Those of a field (RFC 5322 3.4), of groups too; what can't be read is a mailbox without an address."""
+    """Those of a field (RFC 5322 3.4), of groups too. Whether others would read one that breaks the grammar as we do
+    can't be known, so it is as good as unreadable."""
     found: list[_Mailbox] = []
     depth = start = 0
-    angle: bytes | None = None
+    in_group = False
     for match in _TOKEN.finditer(value):
-        if match[0] == b"(":
+        if match["open"]:
             depth += 1
-        elif match[0] == b")":
-            depth = max(depth - 1, 0)
-        elif depth:
-            continue
-        elif match["angle"] is not None:
-            angle = match["angle"] if angle is None else b""  # of two nobody knows which one counts
-        elif match["between"]:
-            if match["between"] != b":":  # before a colon is the name of a group
-                found += _mailbox(value[start : match.start()], angle)
-            start, angle = match.end(), None
-    return [*found, *_mailbox(value[start:], angle)]
+        elif match["close"]:
+            depth -= 1
+        elif match["between"] == b":" and not depth:
+            name = value[start : match.start()].strip()
+            if in_group or not name or not _GROUP.fullmatch(name):
+                return [_UNREADABLE]
+            in_group, start = True, match.end()
+        elif match["between"] and not depth:
+            found += _mailbox(value[start : match.start()])
+            if match["between"] == b";":
+                if not in_group:
+                    return [_UNREADABLE]
+                in_group = False
+            start = match.end()
+        elif match["alone"]:
+            return [_UNREADABLE]
+    return [_UNREADABLE] if depth or in_group else [*found, *_mailbox(value[start:])]
 
 
-def _mailbox(text: bytes, angle: bytes | None) -> list[_Mailbox]:
+def _mailbox(text: bytes) -> list[_Mailbox]:
     text = text.strip()
     if not text:
         return []
-    address = _COMMENT.sub(b"", text).strip() if angle is None else angle.rpartition(b":")[2].strip()
-    readable = _ADDRESS.fullmatch(address)
-    return [_Mailbox(text, _key(address.decode("utf-8", "replace")) if readable else "")]
+    match = _MAILBOX.fullmatch(text)
+    if match is None:
+        return [_UNREADABLE]
+    return [_Mailbox(text, _key((match["angle"] or match["bare"]).decode("utf-8", "replace")))]
 
 
 def _key(address: str) -> str:
