@@ -159,6 +159,20 @@ def test_the_script_for_a_tenant_runs_here(posthouse: Any, folder: Path) -> None
     assert posthouse("connector", "list", "--json").json == before
 
 
+EMAILRELAY = "as-server\nforward-to h.example:587\nclient-auth auth\nserver-auth auth\nclient-tls-required\n"
+METABASE = """<configuration><IIsSmtpServer Location="/LM/SmtpSvc/1" DefaultDomain="contoso.com" SmartHost="h.example"
+SmtpRemoteNDRExpireMinutes="2880"/></configuration>"""
+SEND = {"Name": "Out", "AddressSpaces": ["SMTP:*;1"], "SmartHosts": ["h.example"], "RequireTLS": True}
+
+
+@pytest.mark.parametrize("text", [EMAILRELAY, METABASE, json.dumps(SEND), json.dumps(CONNECTOR)])
+def test_a_second_import_finds_nothing_to_change(posthouse: Any, folder: Path, text: str) -> None:
+    (folder / "there").write_text(text, "utf-8")
+    (folder / "auth").write_text("client plain bob b-secret\nserver plain alice a-secret\n", "utf-8")
+    assert posthouse("import", "there", "--yes", "--json").json["changes"]
+    assert posthouse("import", "there", "--yes", "--json").json["changes"] == []
+
+
 # A Postfix moves in
 
 
