@@ -83,6 +83,11 @@ class Organization:
         """Of the inbound connectors that give senders another address, by Name."""
         return {one.name: Rewriter(one.rewrite_from) for one in self.inbound if one.rewrite_from}
 
+    def credentials_of(self, connector: OutboundConnector) -> tuple[Credential, ...]:
+        """Those that a connector names, in its order."""
+        by_name = {credential.name: credential for credential in self.credentials}
+        return tuple(by_name[name] for name in connector.credential)
+
     @property
     def has_logins(self) -> bool:
         """Whether any enabled connector can be proven by a login, so that offering AUTH has a point."""

@@ -29,10 +29,15 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
 
 def notices(organization: Organization) -> tuple[str, ...]:
     """One line each, naming the item and its key."""
+    used = {name for connector in organization.outbound for name in connector.credential}
     return (
         *(line for connector in organization.inbound for line in _inbound(connector)),
         *(line for connector in organization.outbound for line in _outbound(connector)),
-        *(f'credential "{credential.name}" is kept but not acted on yet' for credential in organization.credentials),
+        *(
+            f'credential "{credential.name}" signs in nowhere; name it in the credential of an outbound connector'
+            for credential in organization.credentials
+            if credential.name not in used
+        ),
     )
 
 

@@ -10,10 +10,14 @@ from pathlib import Path
 from posthouse import observe
 from posthouse.net.certificates import CertificateError, Identity, load_pfx
 from posthouse.net.dns import Resolver
+from posthouse.net.https import client_context
 from posthouse.net.verification import Verifier
-from posthouse.organization import Organization, OutboundConnector, TransportKind
+from posthouse.organization import Credential, Organization, OutboundConnector, TransportKind
+from posthouse.organization.connectors import CredentialKind
 from posthouse.spool import Secrets, SpoolError, StoreUnavailable
-from posthouse.transports import MailboxTransport, RewritingTransport, SmtpTransport, Transport
+from posthouse.transports import MailboxTransport, RewritingTransport, SharedTransport, SmtpTransport, Transport
+from posthouse.transports.sign_in import Account
+from posthouse.transports.tokens import SharedTokens
 
 log = observe.logger
 
@@ -21,18 +25,26 @@ log = observe.logger
 @dataclass(frozen=True, slots=True)
 class _Exit:
     connector: OutboundConnector
+    credentials: tuple[Credential, ...]
     verifier: Verifier
     transport: Transport
+
+    def is_for(self, connector: OutboundConnector, credentials: tuple[Credential, ...], verifier: Verifier) -> bool:
+        return self.connector == connector and self.credentials == credentials and self.verifier is verifier
 
 
 class Exits:
     """One transport for each enabled outbound connector that can be used."""
 
-    def __init__(self, *, hostname: str, mailboxes: Path, resolver: Resolver, secrets: Secrets) -> None:
+    def __init__(
+        self, *, hostname: str, mailboxes: Path, resolver: Resolver, secrets: Secrets, tokens: SharedTokens
+    ) -> None:
         self._hostname = hostname
         self._mailboxes = mailboxes
         self._resolver = resolver
         self._secrets = secrets
+        self._tokens = tokens
+        self._roots: tuple[str, ...] = ()
         self._exits: Mapping[str, _Exit] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -44,15 +56,18 @@ class Exits:
     async def prepare(self, organization: Organization, verifier: Verifier) -> None:
         """Make what is new or changed, keep what is the same, close the rest when its deliveries have ended."""
         fresh: dict[str, _Exit] = {}
+        self._roots = organization.trusted_roots
+        self._tokens.trust(self._roots)
         for connector in organization.outbound:
             if connector.enabled:
                 known = self._exits.get(connector.name)
-                if known and known.connector == connector and known.verifier is verifier:
+                credentials = organization.credentials_of(connector)
+                if known and known.is_for(connector, credentials, verifier):
                     fresh[connector.name] = known
-                elif transport := await self._made(connector, verifier):
+                elif transport := await self._made(connector, credentials, verifier):
                     if connector.rewrite_from:
                         transport = RewritingTransport(transport, connector.rewrite_from)
-                    fresh[connector.name] = _Exit(connector, verifier, transport)
+                    fresh[connector.name] = _Exit(connector, credentials, verifier, transport)
         gone = [exit_ for name, exit_ in self._exits.items() if fresh.get(name) is not exit_]
         self._exits = fresh
         for exit_ in gone:
@@ -64,24 +79,46 @@ class Exits:
         for exit_ in self._exits.values():
             await exit_.transport.close()
 
-    async def _made(self, connector: OutboundConnector, verifier: Verifier) -> Transport | None:
-        """None where the client certificate can't be had: without it the mail might be refused for good."""
+    async def _made(
+        self, connector: OutboundConnector, credentials: tuple[Credential, ...], verifier: Verifier
+    ) -> Transport | None:
+        """None where a certificate or a password can't be had: without it the mail might be refused for good."""
         if connector.transport is TransportKind.MAILBOX:
             return MailboxTransport(self._mailboxes, self._hostname)
+        if connector.transport is TransportKind.GRAPH:
+            return await asyncio.to_thread(self._graph, connector, credentials)
         try:
             identity = await asyncio.to_thread(self._identity, connector)
+            accounts = [await asyncio.to_thread(self._account, credential) for credential in credentials]
         except StoreUnavailable:
             raise
         except (CertificateError, SpoolError, KeyError) as error:
             log.error("connector unusable", connector=connector.name, reason=str(error), hint="its mail waits")
             return None
-        return SmtpTransport(
-            connector,
-            resolver=self._resolver,
-            helo_name=self._hostname,
-            client_identity=identity,
-            verifier=verifier,
-        )
+        ways = [
+            SmtpTransport(
+                connector,
+                resolver=self._resolver,
+                helo_name=self._hostname,
+                client_identity=identity,
+                account=account,
+                verifier=verifier,
+            )
+            for account in accounts or [None]
+        ]
+        return SharedTransport(ways) if len(ways) > 1 else ways[0]
+
+    def _graph(self, connector: OutboundConnector, credentials: tuple[Credential, ...]) -> Transport:
+        """Its HTTP client is loaded only here: most workers never need it."""
+        from posthouse.transports.graph import GraphTransport
+
+        context = client_context(self._roots)
+        return GraphTransport(connector, credentials, tokens=self._tokens, hostname=self._hostname, context=context)
+
+    def _account(self, credential: Credential) -> Account:
+        is_password = credential.kind is CredentialKind.BASIC
+        password = self._secrets.get(credential.secret).decode() if is_password else ""
+        return Account(credential, self._tokens, password)
 
     def _identity(self, connector: OutboundConnector) -> Identity | None:
         reference = connector.client_certificate

@@ -34,6 +34,7 @@ from posthouse.relay.session import Hearing
 from posthouse.relay.settling import Settler
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, Secrets, Spool, SpoolError, Workers, open_store
+from posthouse.transports.tokens import SharedTokens, TokenSource
 
 REGISTERED = b"registered "
 """Followed by the worker's id in the store."""
@@ -112,6 +113,7 @@ class Worker:
             mailboxes=settings.data_dir / "mailboxes",
             resolver=Resolver(settings.delivery.nameservers),
             secrets=Secrets(self._store),
+            tokens=SharedTokens(TokenSource(self._store)),
         )
         self._watch = Watch(settings, self._spool, Organizations(self._store), self._prepare, time.time)
         settler = Settler(
@@ -189,11 +191,12 @@ class Worker:
             loop.add_signal_handler(signal.SIGTERM, self._stop.set)
 
     async def _tick(self) -> None:
-        """Each second: tell the supervisor that this loop turns, hang up on idle clients, see to the certificates."""
+        """Each second: tell that this loop turns, and what it counted; hang up on idle clients, see to certificates."""
         while True:
             await asyncio.sleep(_TICK)
             with suppress(OSError):
                 self._reports.send_bytes(ALIVE)
+            observe.counters.publish(self._settings.data_dir, self._assignment.number)
             for listener in self._listeners:
                 listener.hang_up_idle()
                 listener.refresh_certificate()

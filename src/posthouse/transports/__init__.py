@@ -6,6 +6,7 @@ from posthouse.transports.fake import FakeTransport
 from posthouse.transports.mailbox import MailboxTransport
 from posthouse.transports.pool import PoolLimits
 from posthouse.transports.rewriting import RewritingTransport
+from posthouse.transports.shared import SharedTransport
 from posthouse.transports.smtp import SmtpTransport
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "MailboxTransport",
     "PoolLimits",
     "RewritingTransport",
+    "SharedTransport",
     "SmtpTransport",
     "Timeouts",
     "Transport",

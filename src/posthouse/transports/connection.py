@@ -11,7 +11,9 @@ from typing import Final, TypeVar, cast
 
 from posthouse.mail import Content, Envelope, Reply
 from posthouse.net.tls import TlsError, TlsSession
+from posthouse.observe import counters
 from posthouse.smtp.client import (
+    AuthDone,
     ClientEngine,
     ClientEvent,
     Closing,
@@ -101,6 +103,10 @@ class Connection(asyncio.Protocol):
     def extensions(self) -> PeerExtensions:
         return self._engine.extensions
 
+    @property
+    def is_secure(self) -> bool:
+        return self._tls is not None and self._tls_is_ready
+
     async def greet(self) -> Reply:
         return (await self._event(Greeting)).reply
 
@@ -121,6 +127,11 @@ class Connection(asyncio.Protocol):
         except SessionFailed as failure:
             raise TlsFailed(replace(failure.reply, enhanced="4.7.5"), self.remote) from None
         return reply
+
+    async def auth(self, mechanism: str, user: str, secret: str) -> Reply:
+        """Sign in; `secret` is a password, or an access token."""
+        self._engine.auth(mechanism, user, secret)
+        return (await self._event(AuthDone)).reply
 
     async def send(self, envelope: Envelope, content: Content) -> tuple[Reply, ...]:
         """One transaction: a reply for each recipient.
@@ -161,8 +172,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        counters.connections += 1
+        counters.connections_open += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
+        counters.connections_open -= 1
         self._fail(SessionFailed(self._reply("4.4.2", f"connection lost{self._phase()}"), self.remote))
         if not self.lost.done():
             self.lost.set_result(None)

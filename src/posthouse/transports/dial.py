@@ -1,4 +1,4 @@
-"""Opening a session with a host: connect, greeting, EHLO, and TLS as far as the connector wants it."""
+"""Opening a session with a host: connect, greeting, EHLO, TLS as far as the connector wants it, signing in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from posthouse.net.verification import Verifier
 from posthouse.organization import OutboundConnector, TlsSettings
 from posthouse.transports.connection import Connection, SessionFailed, Timeouts, TlsFailed
 from posthouse.transports.hosts import Host
+from posthouse.transports.sign_in import Account
 
 
 class Dialler:
@@ -25,12 +26,14 @@ class Dialler:
         client_identity: Identity | None,
         verifier: Verifier,
         timeouts: Timeouts,
+        account: Account | None = None,
     ) -> None:
         settings = connector.tls_settings
         self._port = connector.port
         self._source = (connector.source_address, 0) if connector.source_address else None
         self._helo_name = helo_name
         self._timeouts = timeouts
+        self._account = account
         self._requires_tls = settings is not TlsSettings.OPPORTUNISTIC
         self._context = ClientContext(client_identity, "intermediate", verifier, settings, connector.tls_domain)
 
@@ -39,6 +42,8 @@ class Dialler:
 
         Opportunistic TLS that fails is worth no more than none: the same host is called again in plain text.
         """
+        if self._account is not None:
+            await self._account.prepare()
         try:
             return await self._open(host, try_tls=True)
         except TlsFailed:
@@ -53,6 +58,8 @@ class Dialler:
             self._require(await connection.hello(), connection)
             if try_tls:
                 await self._secure(connection, host)
+            if self._account is not None:
+                await self._account.sign_in(connection)
         except BaseException:
             connection.abort()
             raise

@@ -1,11 +1,25 @@
-"""Signing in to a next hop: what a transport needs of whoever keeps the access tokens."""
+"""Signing in to a next hop, by an access token or a password: never without TLS, nor with what was just refused."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
 
+from posthouse.mail import Reply
+from posthouse.net.oauth_scopes import outlook_scope
 from posthouse.organization import Credential
-from posthouse.transports.connection import SessionFailed
+from posthouse.organization.connectors import CredentialKind
+from posthouse.transports.connection import Connection, SessionFailed
+
+SIGNED_OUT: Final = (530, 534, 535, 538)
+"""Replies that want a sign-in before mail (RFC 4954 6)."""
+_REFUSED_FOR: Final = 300.0
+_TROUBLED_FOR: Final = 30.0
+"""Seconds until a credential is tried again that a server refused, or said 4yz to."""
+_PASSWORD_MECHANISMS: Final = ("PLAIN", "LOGIN")
+"""What a client may choose among, best first. Exchange Online offers LOGIN only."""
+_TOKEN_MECHANISMS: Final = ("XOAUTH2",)
 
 
 class SignInFailed(SessionFailed):
@@ -29,3 +43,76 @@ class Tokens(Protocol):
         Names the token, so that of many who were refused at once none throws away what another has just got.
         """
         ...
+
+
+class Account:
+    """A credential as one connector's sessions sign in with it. It rests for a while once a server has refused it."""
+
+    def __init__(
+        self,
+        credential: Credential,
+        tokens: Tokens,
+        password: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._credential = credential
+        self._tokens = tokens
+        self._password = password
+        self._scope = outlook_scope(credential.authority)
+        self._clock = clock
+        self._refusal = Reply(0, "", "")
+        self._rests_until = 0.0
+
+    @property
+    def name(self) -> str:
+        return self._credential.name
+
+    async def prepare(self) -> None:
+        """Whatever can be known before a server is called. Raises `SignInFailed`."""
+        if self._clock() < self._rests_until:
+            raise SignInFailed(self._refusal)
+        if self._credential.kind is not CredentialKind.BASIC:
+            await self._tokens.get(self._credential, self._scope)
+
+    async def sign_in(self, connection: Connection) -> None:
+        """Raises `SignInFailed`."""
+        if not connection.is_secure:
+            raise self._failure(connection, "4.7.11", "signs nobody in without TLS; set tls_settings")
+        if self._credential.kind is CredentialKind.BASIC:
+            mechanism = self._mechanism(connection, _PASSWORD_MECHANISMS)
+            reply = await connection.auth(mechanism, self._credential.user, self._password)
+        else:
+            reply = await self._with_token(connection, self._mechanism(connection, _TOKEN_MECHANISMS))
+        if not reply.is_positive:
+            raise self._failure(connection, "4.7.0", f"does not sign {self._credential.user} in: {reply}", reply)
+
+    def deferred(self, reply: Reply, connection: Connection) -> Reply:
+        """Of a reply in a transaction: one that wants a sign-in is not the mail's fault."""
+        if reply.code not in SIGNED_OUT:
+            return reply
+        text = f"{connection.name} has {self._credential.user} signed out: {reply}"
+        return Reply(451, "4.7.0", text)
+
+    async def _with_token(self, connection: Connection, mechanism: str) -> Reply:
+        """A token can have been revoked since it was got: another one is tried, once."""
+        token = await self._tokens.get(self._credential, self._scope)
+        reply = await connection.auth(mechanism, self._credential.user, token)
+        if reply.is_permanent and connection.is_usable:
+            await self._tokens.forget(self._credential, self._scope, token)
+            token = await self._tokens.get(self._credential, self._scope)
+            reply = await connection.auth(mechanism, self._credential.user, token)
+        return reply
+
+    def _mechanism(self, connection: Connection, wanted: tuple[str, ...]) -> str:
+        offered = connection.extensions.auth
+        for mechanism in wanted:
+            if mechanism in offered:
+                return mechanism
+        found = f"offers AUTH {' '.join(sorted(offered))}" if offered else "offers no AUTH"
+        raise self._failure(connection, "4.7.4", f"{found}, and the credential needs {' or '.join(wanted)}")
+
+    def _failure(self, connection: Connection, enhanced: str, text: str, said: Reply | None = None) -> SignInFailed:
+        """From now on nobody calls the server with this credential for a while."""
+        self._refusal = Reply(451, enhanced, f"{connection.name} {text}")
+        self._rests_until = self._clock() + (_TROUBLED_FOR if said and said.is_transient else _REFUSED_FOR)
+        return SignInFailed(self._refusal, connection.remote)

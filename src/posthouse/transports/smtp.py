@@ -19,12 +19,13 @@ from posthouse.transports.connection import DEFAULT_TIMEOUTS, Connection, Sessio
 from posthouse.transports.dial import Dialler
 from posthouse.transports.hosts import HostFinder
 from posthouse.transports.pool import DEFAULT_LIMITS, Pool, PoolLimits
+from posthouse.transports.sign_in import SIGNED_OUT, Account, SignInFailed
 
 _TOO_MANY_RECIPIENTS: Final = "4.5.3"
 
 
 class SmtpTransport:
-    """Delivers for one outbound connector over pooled, pipelined sessions.
+    """Delivers for one outbound connector over pooled, pipelined sessions, signed in to `account` where there is one.
 
     Hosts are tried in turn until one speaks with us; what that one says then is the answer.
     """
@@ -37,6 +38,7 @@ class SmtpTransport:
         helo_name: str,
         verifier: Verifier,
         client_identity: Identity | None = None,
+        account: Account | None = None,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         limits: PoolLimits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.time,
@@ -49,7 +51,9 @@ class SmtpTransport:
             client_identity=client_identity,
             verifier=verifier,
             timeouts=timeouts,
+            account=account,
         )
+        self._account = account
         self._pool = Pool(limits)
         self._clock = clock
 
@@ -60,9 +64,16 @@ class SmtpTransport:
     async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
         """Try once, over a warm session if there is one. Only cancelling raises."""
         try:
-            return await self._deliver_warm(delivery) or await self._deliver_anew(delivery)
+            return await self.attempt(delivery)
         except SessionFailed as failure:
-            return self._outcomes(delivery.recipients, repeat(failure.reply), failure.remote)
+            return self.failed(delivery, failure)
+
+    async def attempt(self, delivery: Delivery) -> Sequence[Outcome]:
+        """The same, but for `SessionFailed`, which is raised: nothing has been sent."""
+        return await self._deliver_warm(delivery) or await self._deliver_anew(delivery)
+
+    def failed(self, delivery: Delivery, failure: SessionFailed) -> Sequence[Outcome]:
+        return self._outcomes(delivery.recipients, repeat(failure.reply), failure.remote)
 
     async def close(self) -> None:
         await self._pool.close()
@@ -86,10 +97,14 @@ class SmtpTransport:
                 async for host in hosts:
                     try:
                         return await self._deliver_over(await self._dialler.dial(host), delivery)
+                    except SignInFailed:  # the next host would refuse the same
+                        raise
                     except SessionFailed as failure:
                         failures.append(failure)
         except SessionFailed as failure:
             failures.append(failure)
+        if isinstance(failures[-1], SignInFailed):
+            raise failures[-1]
         raise next((failure for failure in failures if failure.reply.is_transient), failures[-1])
 
     async def _deliver_over(self, connection: Connection, delivery: Delivery) -> Sequence[Outcome]:
@@ -124,6 +139,8 @@ class SmtpTransport:
             replies = await connection.send(envelope, message.content)
         except Refused as refusal:
             return self._outcomes(recipients, repeat(refusal.reply), connection.remote)
+        if self._account is not None:
+            replies = _signed_out(self._account, connection, replies)
         duty = DsnDuty.PASSED if connection.extensions.dsn else DsnDuty.RELAYED
         return self._outcomes(recipients, replies, connection.remote, duty)
 
@@ -135,6 +152,14 @@ class SmtpTransport:
             Outcome(recipient, status_of(reply), reply, remote, now, duty)
             for recipient, reply in zip(recipients, replies, strict=False)
         ]
+
+
+def _signed_out(account: Account, connection: Connection, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """A server that wants another sign-in gets it from the next session."""
+    if not any(reply.code in SIGNED_OUT for reply in replies):
+        return replies
+    connection.abort()
+    return tuple(account.deferred(reply, connection) for reply in replies)
 
 
 def _left_over(outcomes: Sequence[Outcome]) -> dict[int, None]:
