@@ -296,6 +296,7 @@ class TestClient:
             script = scripts(relay).to(gone)
         script.run(f"{CLIENT}{MESSAGE}$smtp.Send($mail)")
         assert 'Exception calling "Send" with "1" argument(s): "Failure sending mail."' in script.said("error")[0]
+        assert script.said("warning")[0].endswith("refused the connection; does a server listen there?")
 
     def test_it_is_caught_by_its_type(self, relay: House, scripts: MakeScript):
         with Peer(RCPT="550 5.1.1 unknown") as peer:
@@ -313,6 +314,8 @@ class TestClient:
         [
             ("$smtp.Port = 'smtp'", 'Exception setting "Port": "Cannot convert value "smtp" to type "System.Int32"'),
             ("$smtp.Port = 0", "Specified argument was out of the range of valid values."),
+            ("$smtp.Timeout = -1", "The timeout is 0 or more."),
+            ("[void]$smtp.ClientCertificates.Add('a.pfx'); $smtp.Send($mail)", "takes X509Certificate2 objects only."),
             ("$smtp.EnableTls = $true", "The property 'EnableTls' cannot be found on this object."),
             ("$smtp.ClientCertificates = $null", "'ClientCertificates' is a ReadOnly property."),
             ("$smtp.Credentials = 'me'", "Credentials are a PSCredential or a System.Net.NetworkCredential."),

@@ -228,7 +228,7 @@ def _new_client(services: Services, host: Value = "", port: Value = 25) -> PSObj
         "Host": setting("Host", STRING.convert),
         "Port": setting("Port", _port),
         "EnableSsl": setting("EnableSsl", BOOLEAN.convert),
-        "Timeout": setting("Timeout", INT.convert),
+        "Timeout": setting("Timeout", _timeout),
         "Credentials": setting("Credentials", _credential),
         "UseDefaultCredentials": setting("UseDefaultCredentials", partial(_use_default_credentials, made)),
     }
@@ -240,6 +240,14 @@ def _port(value: Value) -> int:
     if not 0 < port < 65536:
         raise ValueError("Specified argument was out of the range of valid values. The port is 1 to 65535.")
     return port
+
+
+def _timeout(value: Value) -> int:
+    """In milliseconds."""
+    timeout = INT.convert(value)
+    if timeout < 0:
+        raise ValueError("Specified argument was out of the range of valid values. The timeout is 0 or more.")
+    return timeout
 
 
 def _credential(value: Value) -> Value:
@@ -273,7 +281,9 @@ def _send(services: Services, client: PSObject, *given: Value) -> None:
 def _server(client: PSObject) -> Server:
     values = client.properties
     credential: Credential | None = values["Credentials"]
-    certificates = [one for one in items(values["ClientCertificates"]) if isinstance(one, Certificate)]
+    certificates = list(items(values["ClientCertificates"]))
+    if not all(isinstance(one, Certificate) for one in certificates):
+        raise SmtpFailure("ClientCertificates takes X509Certificate2 objects only.", "InvalidCastException")
     return Server(
         host=values["Host"],
         port=values["Port"],

@@ -96,7 +96,7 @@ def _server(context: Context, bound: Bound) -> Server:
             "The email cannot be sent because no SMTP server was specified. You must specify an SMTP server by using "
             "either the SmtpServer parameter or the $PSEmailServer variable."
         )
-        raise PSError(text, category="InvalidArgument", error_id=_CLASS, stop=True)
+        raise PSError(text, category="InvalidArgument", error_id=_CLASS)
     credential: Credential | None = bound.get("Credential")
     return Server(
         host=host,

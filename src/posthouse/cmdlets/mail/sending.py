@@ -178,4 +178,4 @@ def _after(server: Server, result: SendResult) -> Iterator[str]:
     if result.explanations:
         yield from (" ".join(one.advice.split()) for one in result.explanations)
     elif result.error is not None:
-        yield f"{result.error}."
+        yield result.error if result.error.endswith("?") else f"{result.error}."
