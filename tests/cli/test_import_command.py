@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from posthouse.cli import run
 from support.house import House, own_address, wait_for
 from support.peers import Peer
 
@@ -171,6 +172,15 @@ def test_a_second_import_finds_nothing_to_change(posthouse: Any, folder: Path, t
     (folder / "auth").write_text("client plain bob b-secret\nserver plain alice a-secret\n", "utf-8")
     assert posthouse("import", "there", "--yes", "--json").json["changes"]
     assert posthouse("import", "there", "--yes", "--json").json["changes"] == []
+
+
+def test_what_is_applied_is_what_was_shown(posthouse: Any, main_cf: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else is faster than the answer to the question."""
+    monkeypatch.setattr("posthouse.cli.migration._confirm", lambda _: run(["domain", "new", "fabrikam.com"]))
+    imported = posthouse("import", main_cf)
+    assert imported.status == 1
+    assert imported.err.endswith("posthouse: somebody has changed the organization since; import again\n")
+    assert names(posthouse) == []
 
 
 # A Postfix moves in

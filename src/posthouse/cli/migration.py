@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,10 +45,18 @@ def import_(
     config: Config = None,
 ) -> None:
     """Take over what an Exchange Online tenant, Postfix, E-MailRelay or the SMTP service of IIS was told."""
+    from posthouse.admin import Outdated
     from posthouse.admin.migration import Format, load, merged, read_files
 
     findings = read_files(map(load, files), Format(kind))
-    edit = partial(merged, understood=findings.document, replace=replace)
+    seen: list[Mapping[str, Any]] = []
+
+    def edit(document: dict[str, Any]) -> dict[str, Any]:
+        if seen and seen[0] != document:
+            raise Outdated("somebody has changed the organization since; import again")
+        seen[:] = [document]
+        return merged(document, findings.document, replace=replace)
+
     with administration(config) as admin:
         planned = admin.change(edit, Path.cwd(), dry_run=True)
         _show(findings, planned, as_json=as_json)

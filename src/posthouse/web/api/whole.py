@@ -45,6 +45,7 @@ class Import(Given):
 
 
 class Line(BaseModel):
+    where: str = Field(description="File and line.", examples=["main.cf:12"])
     setting: str
     value: str
 
