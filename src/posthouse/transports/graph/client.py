@@ -69,6 +69,7 @@ class GraphMailbox:
         client: httpx.AsyncClient,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.name = credential.name
         self.user = credential.user
         self._credential = credential
         self._base = f"{endpoint}/v1.0/users/{quote(credential.user)}"

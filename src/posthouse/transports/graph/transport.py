@@ -82,22 +82,31 @@ class GraphTransport:
 
     async def _deliver(self, delivery: Delivery, recipients: Sequence[int]) -> Sequence[Outcome]:
         paths = [delivery.message.envelope.recipients[index].forward_path for index in recipients]
-        mailbox = min(self._mailboxes, key=lambda each: (each.pause, each.waiting))
-        remote = ""
-        if mailbox.pause > PATIENCE:
-            reply = throttled(mailbox.user, mailbox.pause)
-        else:
+        reply, remote = await self._reply(delivery, paths)
+        now = self._clock()
+        return [Outcome(index, status_of(reply), reply, remote, now, DsnDuty.RELAYED) for index in recipients]
+
+    async def _reply(self, delivery: Delivery, paths: Sequence[str]) -> tuple[Reply, str]:
+        """With who said it. Where nobody can sign in, the first refusal is told."""
+        refusals: list[Reply] = []
+        for mailbox in self._in_turn(delivery.credential):
+            if mailbox.pause > PATIENCE:
+                refusals.append(throttled(mailbox.user, mailbox.pause))
+                continue
             try:
                 await self._send(mailbox, delivery.message, paths)
             except SessionFailed as failure:
-                reply = failure.reply
+                refusals.append(failure.reply)
             except GraphFailed as failure:
-                reply = failure.reply
-                remote = self._host if failure.status else ""
+                return failure.reply, self._host if failure.status else ""
             else:
-                reply, remote = Reply(250, "2.0.0", f"Microsoft Graph sends it as {mailbox.user}"), self._host
-        now = self._clock()
-        return [Outcome(index, status_of(reply), reply, remote, now, DsnDuty.RELAYED) for index in recipients]
+                return Reply(250, "2.0.0", f"Microsoft Graph sends it as {mailbox.user}"), self._host
+        return refusals[0], ""
+
+    def _in_turn(self, credential: str) -> Sequence[GraphMailbox]:
+        """The one that limits chose; else all, the idlest first."""
+        chosen = [mailbox for mailbox in self._mailboxes if mailbox.name == credential]
+        return chosen or sorted(self._mailboxes, key=lambda mailbox: (mailbox.pause, mailbox.waiting))
 
     async def _send(self, mailbox: GraphMailbox, message: Message, paths: Sequence[str]) -> None:
         """Raises `GraphFailed`, `SignInFailed`."""
