@@ -74,6 +74,7 @@ auth_without_tls = true
 """
 PASSWORD = "correct-Horse-7"
 PFX_PASSWORD = "battery-Staple-9"
+SHORT = "Send-MailMessage -SmtpServer $server -Port $port -From scan@contoso.com -Subject Test -Body Hello"
 
 
 @dataclass
@@ -143,6 +144,13 @@ def scripts() -> Iterator[MakeScript]:
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA(organization_name="Contoso CA")
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A server that takes everything."""
+    with Peer() as peer:
+        yield peer
 
 
 @pytest.fixture(scope="session")

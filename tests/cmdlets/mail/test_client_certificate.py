@@ -94,3 +94,8 @@ def test_a_wrong_password(script: Script):
 def test_what_if_stores_nothing(script: Script):
     assert script.run(f"{NEW}{OBJECT} -WhatIf").startswith("What if: ")
     assert script.run("@(Get-OutboundConnector | ? Name -eq Certified).Count") == "0\n"
+
+
+def test_the_flags_of_an_object_are_checked(script: Script):
+    shown = script.run(f"$pfx = {OBJECT}; $pfx.Import([byte[]](1,2), 'a', 'Exportible')")
+    assert "Unable to match the identifier name Exportible to a valid enumerator name." in shown

@@ -61,12 +61,6 @@ def seed(house: House, name: str, password: str = PFX_PASSWORD) -> str:
 
 
 @pytest.fixture
-def peer() -> Iterator[Peer]:
-    with Peer() as peer:
-        yield peer
-
-
-@pytest.fixture
 def tls_peer(tmp_path: Path) -> Iterator[Peer]:
     """One that has TLS by an authority that nobody trusts, and asks for no client certificate."""
     with Peer(tls=context_for("mx.test", trustme.CA(), tmp_path)) as peer:
@@ -401,7 +395,3 @@ class TestCertificate:
             "$c.HasPrivateKey"
         )
         assert shown == "True\n"
-
-    def test_its_flags_are_checked(self, relay: House, scripts: MakeScript, pfx: Path):
-        shown = scripts(relay, folder=pfx.parent).run(CERTIFICATE + "$pfx.Import([byte[]](1,2), 'a', 'Exportible')")
-        assert "Unable to match the identifier name Exportible to a valid enumerator name." in shown
