@@ -53,7 +53,7 @@ async def delete_draft(mailbox: GraphMailbox, path: str) -> None:
 
 def mime_request(path: str, mime: bytes, expected: int, *, sends: bool = False) -> Request:
     """https://learn.microsoft.com/graph/outlook-send-mime-message"""
-    return Request("POST", path, expected, base64.b64encode(mime), "text/plain", sends=sends)
+    return Request("POST", path, expected, (base64.b64encode(mime),), "text/plain", sends=sends)
 
 
 def _separated(content: Content, limit: int) -> tuple[Separation, bytes]:
@@ -80,19 +80,17 @@ async def _attach(mailbox: GraphMailbox, path: str, separation: Separation, cont
 
 def _attachment(path: str, fragment: Fragment) -> Request:
     """https://learn.microsoft.com/graph/api/message-post-attachments"""
-    body = {
-        "@odata.type": "#microsoft.graph.fileAttachment",
-        **_described(fragment.file),
-        "contentBytes": base64.b64encode(fragment.data).decode(),
-    }
-    return Request("POST", f"{path}/attachments", 201, json.dumps(body).encode(), "application/json")
+    described = {"@odata.type": "#microsoft.graph.fileAttachment", **_described(fragment.file)}
+    head = json.dumps(described).removesuffix("}") + ', "contentBytes": "'
+    content = base64.b64encode(b"".join(fragment.pieces))
+    return Request("POST", f"{path}/attachments", 201, (head.encode(), content, b'"}'), "application/json")
 
 
 def _session(path: str, file: File) -> Request:
     """https://learn.microsoft.com/graph/api/attachment-createuploadsession"""
     item = {"attachmentType": "file", "size": file.size, **_described(file)}
     body = json.dumps({"AttachmentItem": item}).encode()
-    return Request("POST", f"{path}/attachments/createUploadSession", 201, body, "application/json")
+    return Request("POST", f"{path}/attachments/createUploadSession", 201, (body,), "application/json")
 
 
 def _described(file: File) -> dict[str, str | bool]:
@@ -107,11 +105,11 @@ def _described(file: File) -> dict[str, str | bool]:
 
 def _upload(url: str, fragment: Fragment) -> Request:
     """The address is authenticated by itself, so no token goes there."""
-    end = fragment.offset + len(fragment.data)
+    end = fragment.offset + sum(map(len, fragment.pieces))
     size = fragment.file.size
     headers = {"Content-Range": f"bytes {fragment.offset}-{end - 1}/{size}"}
     expected = 201 if end == size else 200
-    return Request("PUT", "", expected, fragment.data, "application/octet-stream", headers, url)
+    return Request("PUT", "", expected, fragment.pieces, "application/octet-stream", headers, url)
 
 
 async def _apart(fragments: Iterator[Fragment]) -> AsyncGenerator[Fragment, None]:

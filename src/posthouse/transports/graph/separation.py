@@ -35,11 +35,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of a file's content. All but the last one have the same length."""
+    """A part of a file's content, in pieces. All but the last one have the same length."""
 
     file: File
     offset: int
-    data: bytes
+    pieces: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,12 @@ class Separation:
     def fragments(self, chunks: Iterable[bytes], length: int) -> Iterator[Fragment]:
         """The files' contents, in one pass over the message. Raises `ValueError` where it isn't the same any more."""
         for file, pieces in _contents(self.files, chunks):
-            held = bytearray()
             done = 0
-            for piece in pieces:
-                held += piece
-                while len(held) > length:
-                    yield Fragment(file, done, bytes(held[:length]))
-                    del held[:length]
-                    done += length
-            if done + len(held) != file.size:
-                raise ValueError(f"a part has {done + len(held)} bytes and not {file.size}")
-            yield Fragment(file, done, bytes(held))
+            for fragment in _grouped(pieces, length):
+                yield Fragment(file, done, fragment)
+                done += sum(map(len, fragment))
+            if done != file.size:
+                raise ValueError(f"a part has {done} bytes and not {file.size}")
 
 
 def separate(found: Outline, size: int, limit: int) -> Separation:
@@ -143,6 +138,21 @@ def _contents(files: Sequence[File], chunks: Iterable[bytes]) -> Iterator[tuple[
     source = _Source(chunks)
     for file in files:
         yield file, _decoded(file.part, source)
+
+
+def _grouped(pieces: Iterable[bytes], length: int) -> Iterator[tuple[bytes, ...]]:
+    """The same bytes in groups of so many; the last one may have less."""
+    group: list[bytes] = []
+    room = length
+    for piece in pieces:
+        while len(piece) > room:
+            yield (*group, piece[:room])
+            piece, group, room = piece[room:], [], length
+        if piece:
+            group.append(piece)
+            room -= len(piece)
+    if group:
+        yield tuple(group)
 
 
 def _decoded(part: Part, source: _Source) -> Iterator[bytes]:

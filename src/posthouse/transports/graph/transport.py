@@ -10,7 +10,8 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from posthouse.mail import Content, Delivery, DsnDuty, HeadReplaced, Message, Outcome, Reply, headers
-from posthouse.organization import Credential, OutboundConnector
+from posthouse.organization import Credential, OutboundConnector, Rewriter, Rewriting
+from posthouse.organization.connectors import ANY
 from posthouse.transports.base import status_of
 from posthouse.transports.connection import SessionFailed
 from posthouse.transports.graph.client import PATIENCE, GraphMailbox, Request, http_client, throttled
@@ -72,6 +73,9 @@ class GraphTransport:
             self._under_way -= 1
             await self._close_when_idle()
 
+    async def end_idle(self) -> None:
+        """Graph counts requests, not connections."""
+
     async def close(self) -> None:
         self._is_closed = True
         await self._close_when_idle()
@@ -109,7 +113,7 @@ class GraphTransport:
         return chosen or sorted(self._mailboxes, key=lambda mailbox: (mailbox.pause, mailbox.waiting))
 
     async def _send(self, mailbox: GraphMailbox, message: Message, paths: Sequence[str]) -> None:
-        """Raises `GraphFailed`, `SignInFailed`."""
+        """A bounce would be refused for its From, so it gets the mailbox's. Raises `GraphFailed`, `SignInFailed`."""
         content = message.content
         block = headers.block(content) if content.in_memory else await asyncio.to_thread(headers.block, content)
         facts = headers.survey(block, self._hostname)
@@ -117,6 +121,8 @@ class GraphTransport:
         if not self._is_new(message) and await self._has_gone(message_id, paths):
             return
         head = addressed(block, paths)
+        if not message.envelope.reverse_path:
+            head = Rewriter([Rewriting(ANY, mailbox.user)]).header(head)
         if not facts.message_id:
             head = f"Message-ID: {message_id}\r\n".encode() + head
         try:
