@@ -52,6 +52,18 @@ smtpd_recipient_restrictions = permit_sasl_authenticated, check_client_access ci
     assert {"permit_sasl_authenticated", "check_client_access"} <= reasons(findings).keys()
 
 
+def test_what_only_warns_refuses_nobody(read: Any) -> None:
+    main = """myhostname = a.example.org
+mynetworks = 10.0.0.1
+smtpd_relay_restrictions = warn_if_reject reject_unauth_destination, reject_rbl_client zen.example, permit_mynetworks,
+  check_policy_service inet:127.0.0.1:10023, reject_unauth_destination
+"""
+    findings = read("main.cf", main)
+    assert admitted(findings) == ["10.0.0.1"]
+    told = {(line.setting, line.value) for line in findings.not_taken}
+    assert {("reject_rbl_client", "zen.example"), ("warn_if_reject", "reject_unauth_destination")} <= told
+
+
 def test_lists_of_networks_in_all_their_forms(read: Any) -> None:
     nets = "192.168.7.0/24, 192.168.8.0/24\n# a comment\n  172.16.0.1\n"
     main = f"{GATED}mynetworks = 127.0.0.0/8, [::1]/128 [2001:db8::]/32 /etc/postfix/nets cidr:/etc/postfix/more\n"

@@ -21,6 +21,7 @@ from posthouse.cmdlets.library import LIBRARY
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.session import Session
 from posthouse.organization import Organization, from_document
+from posthouse.settings import Settings
 from posthouse.spool import open_store
 from support.scripts import NOW, Paper, Scripts
 
@@ -226,7 +227,7 @@ def rerun(tmp_path: Path, organization: Organization) -> Organization:
         domains = [{"name": domain.name} for domain in organization.accepted_domains]
         admin.change(lambda document: {**document, "accepted_domain": domains}, tmp_path)
         paper = Paper()
-        session = Session(Registry(LIBRARY), Services(paper, AllowedFiles(), lambda: NOW, (admin,)))
+        session = Session(Registry(LIBRARY), Services(paper, AllowedFiles(), lambda: NOW, (admin, Settings())))
         status = session.run(session.prepare(tenant_script(organization), "tenant.ps1"))
         assert status == 0, paper.text
         return admin.organization()

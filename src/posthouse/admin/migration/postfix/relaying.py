@@ -16,6 +16,9 @@ from posthouse.organization import network_text
 _LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 _GATES = ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer")
 _OPEN = "permit"
+_TAKES_ANOTHER = re.compile(
+    "check_.*_access|check_policy_service|reject_(?:rbl|rhsbl)_.*|permit_(?:dnswl|rhswl)_client|warn_if_reject|sleep"
+)
 _CONNECTOR = "Postfix mynetworks"
 _REFUSALS = ("REJECT", "DEFER", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "DISCARD", "HOLD")
 _REPLY_CODE = re.compile("[45][0-9]{2}")
@@ -189,13 +192,13 @@ def _admits(action: str) -> bool | None:
 
 
 def _restrictions(words: list[str]) -> Iterator[str]:
-    """A restriction with its table as one text."""
+    """A restriction with what belongs to it as one text. What `warn_if_reject` stands before refuses nobody."""
     waiting = ""
     for word in words:
         if waiting:
             yield f"{waiting} {word}"
             waiting = ""
-        elif word.startswith("check_") and word.endswith("_access"):
+        elif _TAKES_ANOTHER.fullmatch(word):
             waiting = word
         else:
             yield word

@@ -63,6 +63,8 @@ class Routes:
         name, rest = _transport(self._parameters["default_transport"])
         if name not in self._by_smtp:
             self._findings.leave("default_transport", name, "mail to others leaves by SMTP only; here it has no way")
+            if relayhost:
+                self._findings.leave("relayhost", relayhost, "default_transport goes another way")
         else:
             self._route("relayhost", rest or relayhost, ["*"])
 
