@@ -81,6 +81,59 @@ def test_a_wrong_command_line(posthouse: Any, folder: Path, words: list[str], pr
     assert problem in ran.err
 
 
+PARAMETERS = """\
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory)] [string]$Name,
+    [string[]]$Domains = '*',
+    [int]$Port = 25,
+    [bool]$Enabled = $true,
+    [switch]$Force
+)
+Write-Verbose 'told'
+"$Name|$($Domains -join '+')|$Port|$Enabled|$Force|$($PSBoundParameters.Count)"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["-Name", "Relay, new"], "Relay, new|*|25|True|False|1\n"),
+        (["Relay", "-Domains", "a.com,b.com", "-Port", "587"], "Relay|a.com+b.com|587|True|False|3\n"),
+        (["-n", "x", "-Force", "-Enabled:$false"], "x|*|25|False|True|3\n"),
+        (["-Name:x", "-Port", "-5", "-Force:$false"], "x|*|-5|True|False|3\n"),
+    ],
+)
+def test_a_script_with_parameters(posthouse: Any, folder: Path, words: list[str], shown: str) -> None:
+    ran = posthouse("run", script(folder, PARAMETERS), *words)
+    assert (ran.status, ran.out, ran.err) == (0, shown, "")
+
+
+def test_common_parameters_of_a_script(posthouse: Any, folder: Path) -> None:
+    assert posthouse("run", script(folder, PARAMETERS), "-Name", "x", "-Verbose").err == "VERBOSE: told\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ([], "3:5: The script needs -Name: add it, with a value, after the script's name."),
+        (["-Name"], "3:5: Missing an argument for parameter 'Name'."),
+        (["-Name", ""], "3:5: Cannot bind argument to parameter 'Name' because it is an empty string."),
+        (["-Name", "x", "-Port", "high"], "3:5: Cannot process argument transformation on parameter 'Port'."),
+        (["-Name", "x", "-Nothing", "1"], "3:5: A parameter cannot be found that matches parameter name 'Nothing'."),
+    ],
+)
+def test_a_script_whose_parameters_are_wrong(posthouse: Any, folder: Path, words: list[str], problem: str) -> None:
+    ran = posthouse("run", script(folder, PARAMETERS), *words)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith(f"posthouse: script.ps1:{problem}")
+    assert ran.err.count("\n") == 1
+
+
+def test_words_that_no_parameter_takes(posthouse: Any, folder: Path) -> None:
+    assert posthouse("run", script(folder, '"$($args.Count): $args"'), "a", "b").out == "2: a b\n"
+
+
 def test_files_beside_the_script_and_files_that_are_allowed(posthouse: Any, folder: Path) -> None:
     (folder / "scripts").mkdir()
     (folder / "scripts" / "in.csv").write_text("Name\nRelay\n", "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,14 @@ import typer
 from posthouse.cli.options import Config, settings_of
 
 if TYPE_CHECKING:
+    from posthouse.cmdlets.binding import Given
     from posthouse.cmdlets.session import Session
 
 _STDIN = "-"
 _ENOUGH = 1 << 21  # bytes; more than any script that is taken
 _FAILED = 1
+_NAMED = re.compile(r"-([^\W\d]\w*)(?::(.*))?", re.DOTALL)
+_CONSTANTS = {"$true": True, "$false": False, "$null": None}
 
 AllowFile = Annotated[
     list[Path] | None,
@@ -28,6 +32,9 @@ AllowFile = Annotated[
 
 def run(
     script: Annotated[str, typer.Argument(metavar="SCRIPT", help="A PowerShell script; - is standard input.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="-NAME VALUE", help="What the script's param() asks for.")
+    ] = None,
     allow_file: AllowFile = None,
     config: Config = None,
 ) -> int:
@@ -40,7 +47,9 @@ def run(
 
     folder = None if script == _STDIN else Path(script).parent
     try:
-        prepared = prepare(_read(script), "stdin" if script == _STDIN else script, Registry(LIBRARY))
+        given = [_given(word) for word in arguments or []]
+        file = "stdin" if script == _STDIN else script
+        prepared = prepare(_read(script), file, Registry(LIBRARY), arguments=given)
         with session(config, allow_file or [], folder) as opened:
             return opened.run(prepared)
     except (ScriptRefused, LimitReached) as error:
@@ -67,6 +76,17 @@ def session(config: Path | None, allowed: list[Path], folder: Path | None) -> It
         if folder:
             opened.set("PSScriptRoot", str(folder.resolve()))
         yield opened
+
+
+def _given(word: str) -> Given:
+    """As `pwsh -File` reads it: texts as they are, but $true, $false and $null are values (about_Pwsh)."""
+    from posthouse.cmdlets.binding import Given
+
+    named = _NAMED.fullmatch(word)
+    if not named:
+        return Given(value=_CONSTANTS.get(word.lower(), word))
+    name, value = named.groups()
+    return Given(name=name, value=_CONSTANTS.get(str(value).lower(), value), has_value=value is not None)
 
 
 def _read(script: str) -> str:

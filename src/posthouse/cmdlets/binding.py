@@ -26,25 +26,19 @@ from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import Hashtable, PSObject, Value, type_name
 
 _PREFERENCES = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend", "Break")
-_PREFERENCE = enumeration("System.Management.Automation.ActionPreference", *_PREFERENCES)
-_NO_VARIABLE = "use try and catch, or assign what the cmdlet returns"
+_PREFERENCE = enumeration("System.Management.Automation.ActionPreference", *_PREFERENCES, numbered=True)
 COMMON = (
     Parameter(name="ErrorAction", type=_PREFERENCE, aliases=("ea",), help="What an error does: Continue, Stop, …"),
     Parameter(name="WarningAction", type=_PREFERENCE, aliases=("wa",), help="What a warning does."),
     Parameter(name="InformationAction", type=_PREFERENCE, aliases=("infa",), help="What an information does."),
     Parameter(name="Verbose", type=SWITCH, aliases=("vb",), help="Show what the cmdlet is doing."),
     Parameter(name="Debug", type=SWITCH, aliases=("db",), help="Taken, and shows nothing more."),
-    *(
-        Parameter(name=name, aliases=(alias,), refused=_NO_VARIABLE)
-        for name, alias in (
-            ("ErrorVariable", "ev"),
-            ("WarningVariable", "wv"),
-            ("InformationVariable", "iv"),
-            ("OutVariable", "ov"),
-            ("OutBuffer", "ob"),
-            ("PipelineVariable", "pv"),
-        )
-    ),
+    Parameter(name="ErrorVariable", type=STRING, aliases=("ev",), help="A variable that gets the errors; +name adds."),
+    Parameter(name="WarningVariable", type=STRING, aliases=("wv",), help="A variable that gets the warnings."),
+    Parameter(name="OutVariable", type=STRING, aliases=("ov",), help="A variable that gets the output."),
+    Parameter(name="PipelineVariable", type=STRING, aliases=("pv",), help="A variable that has the last output."),
+    Parameter(name="InformationVariable", aliases=("iv",), refused="what Write-Host shows is not kept"),
+    Parameter(name="OutBuffer", aliases=("ob",), help="Taken: nothing is buffered."),
 )
 SHOULD_PROCESS = (
     Parameter(name="WhatIf", type=SWITCH, aliases=("wi",), help="Say what would be done, and don't do it."),
@@ -191,10 +185,11 @@ def convert(cmdlet: Cmdlet, parameter: Parameter, value: Value, raw: str = "") -
     if parameter.refused:
         text = f"The parameter '{parameter.name}' is not taken here: {parameter.refused}."
         raise _error(cmdlet, text, "ParameterRefused", category="NotImplemented")
-    if value is None and parameter.mandatory and not parameter.allow_empty:
+    refuses_empty = parameter.not_empty or (parameter.mandatory and not parameter.allow_empty)
+    if value is None and refuses_empty:
         raise _validation(cmdlet, parameter, "it is null", "ParameterArgumentValidationErrorNullNotAllowed")
     converted = _converted(cmdlet, parameter, value, raw)
-    if parameter.mandatory and not parameter.allow_empty:
+    if refuses_empty:
         if converted == "":
             raise _validation(cmdlet, parameter, "it is an empty string", "…ErrorEmptyStringNotAllowed")
         if converted == []:

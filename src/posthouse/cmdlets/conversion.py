@@ -40,9 +40,11 @@ def array_of(element: PSType) -> PSType:
     )
 
 
-def enumeration(name: str, *values: str) -> PSType:
-    """One of `values`, in any case."""
+def enumeration(name: str, *values: str, numbered: bool = False) -> PSType:
+    """One of `values`, in any case; or its number, from 0."""
     spelled = {value.lower(): value for value in values}
+    if numbered:
+        spelled |= {str(number): value for number, value in enumerate(values)}
 
     def convert(value: Value) -> str:
         text = to_text(value).strip()
@@ -126,20 +128,11 @@ def _integer(name: str, bits: int, *, signed: bool = True) -> PSType:
     return PSType(name, convert)
 
 
-def _to_boolean(value: Value) -> bool:
-    """A cast takes anything; a parameter refuses text (see `binding`)."""
-    if isinstance(value, list | bytes) and not isinstance(value, ArrayList):
-        return to_boolean(value[0]) if len(value) == 1 else bool(value)
-    return (
-        not (value is None or value is False or value == 0 or value == "")
-        if isinstance(value, str | int | float | None)
-        else True
-    )
-
-
 def to_boolean(value: Value) -> bool:
-    """Whether a condition holds: not for $null, 0, "" and an empty array (about_Booleans)."""
-    return _to_boolean(value)
+    """Whether a condition holds: not for $null, 0, "" and an empty array (about_Booleans). A parameter refuses text."""
+    if isinstance(value, list | bytes):
+        return to_boolean(value[0]) if len(value) == 1 else bool(value)
+    return bool(value) if isinstance(value, str | int | float | None) else True
 
 
 def _to_parameter_boolean(value: Value) -> bool:
@@ -238,7 +231,7 @@ INT = _integer("System.Int32", 32)
 UINT = _integer("System.UInt32", 32, signed=False)
 LONG = _integer("System.Int64", 64)
 DOUBLE = PSType("System.Double", lambda value: float(_to_number(value, "System.Double")))
-BOOLEAN = PSType("System.Boolean", _to_boolean)
+BOOLEAN = PSType("System.Boolean", to_boolean)
 SWITCH = PSType("System.Management.Automation.SwitchParameter", _to_parameter_boolean)
 DATE = PSType("System.DateTime", _to_date)
 SPAN = PSType("System.TimeSpan", _to_span)

@@ -40,7 +40,8 @@ Stream = Literal["output", "host", "warning", "verbose", "error"]
 class Parameter:
     """One parameter, bound as PowerShell binds it (about_Parameters).
 
-    `values` is a ValidateSet; `rest` takes all positional arguments that are left; `refused` says why a parameter that
+    `values` is a ValidateSet, `not_empty` a ValidateNotNullOrEmpty, which a mandatory parameter has unless it is to
+    `allow_empty`; `rest` takes all positional arguments that are left; `refused` says why a parameter that
     Microsoft has isn't taken.
     """
 
@@ -54,6 +55,7 @@ class Parameter:
     rest: bool = False
     values: tuple[str, ...] = ()
     allow_empty: bool = False
+    not_empty: bool = False
     refused: str = ""
     help: str = ""
 
@@ -67,15 +69,24 @@ class Parameter:
 
 
 class Bound(Mapping[str, Value]):
-    """The parameters that were given, by their full names; `pipeline` is what came in, for a cmdlet that takes it
-    whole.
+    """The parameters that were given, by their full names. For a cmdlet that takes all at once, `pipeline` is what came
+    in, and `piped` whether there is a pipeline. `common` also holds the common parameters.
     """
 
-    __slots__ = ("_values", "pipeline")
+    __slots__ = ("_values", "common", "piped", "pipeline")
 
-    def __init__(self, values: Mapping[str, Value], pipeline: Iterable[Value] = ()) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        pipeline: Iterable[Value] = (),
+        *,
+        piped: bool = False,
+        common: Mapping[str, Value] | None = None,
+    ) -> None:
         self._values = values
         self.pipeline = pipeline
+        self.piped = piped
+        self.common = common or values
 
     def __getitem__(self, name: str) -> Value:
         return self._values[name]

@@ -177,6 +177,8 @@ _HASHTABLE: Mapping[str, Member] = {
     "clone": lambda table: Hashtable(table, ordered=table.ordered),
 }
 
+_SWITCH: Mapping[str, Member] = {"ispresent": lambda given: given}
+
 # All types
 
 _METHODS: tuple[tuple[type, Mapping[str, Member]], ...] = (
@@ -252,6 +254,8 @@ def _properties(value: Value) -> Mapping[str, Member]:
         return {"keys": lambda table: list(table), "values": lambda table: list(table.values())}
     if isinstance(value, datetime):
         return DATE_PROPERTIES
+    if isinstance(value, bool):
+        return _SWITCH
     return SPAN_PROPERTIES if isinstance(value, timedelta) else {}
 
 
@@ -279,10 +283,15 @@ def put(target: Value, name: str, value: Value) -> None:
 
 
 def invoke(value: Value, name: str, arguments: tuple[Value, ...], budget: Budget) -> Value:
-    """`value.name(arguments)`. Raises `PSError`."""
+    """`value.name(arguments)`. Raises `PSError`.
+
+    Of an array without such a method it is each element's (about_Member-Access_Enumeration).
+    """
     if value is None:
         raise PSError("You cannot call a method on a null-valued expression.", error_id="InvokeMethodOnNull")
     method = _method(value, name.lower())
+    if method is None and isinstance(value, list) and value:
+        return [invoke(item, name, arguments, budget) for item in value]
     if method is None:
         text = f"Method invocation failed because [{type_name(value)}] does not contain a method named '{name}'."
         raise PSError(text, error_id="MethodNotFound")

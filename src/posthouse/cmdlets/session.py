@@ -7,7 +7,8 @@ from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.interface import Host, Services, Stream
 from posthouse.cmdlets.limits import Budget, LimitReached
 from posthouse.cmdlets.powershell import Script, prepare
-from posthouse.cmdlets.powershell.interpreter import Interpreter, ScriptExit
+from posthouse.cmdlets.powershell.flow import ScriptExit
+from posthouse.cmdlets.powershell.interpreter import Interpreter
 from posthouse.cmdlets.powershell.records import error_text
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.values import Value
@@ -28,7 +29,7 @@ class Session:
 
     def set(self, name: str, value: Value) -> None:
         """Give the scripts a variable."""
-        self._interpreter.root.scope.set(name, value)
+        self._interpreter.scope.set(name, value)
 
     def prepare(self, text: str, file: str) -> Script:
         """Raises `ScriptRefused`."""
@@ -46,7 +47,7 @@ class Session:
 
     def _run(self, script: Script) -> int:
         try:
-            for value in self._interpreter.run_script(script.block, script.source):
+            for value in self._interpreter.run_script(script.code, script.source, script.bound):
                 self._display.feed(value)
         except ScriptExit as leaving:
             self.ended = True

@@ -9,6 +9,7 @@ from posthouse.cmdlets import statics
 from posthouse.cmdlets.conversion import named
 from posthouse.cmdlets.members import METHOD_NAMES
 from posthouse.cmdlets.powershell import syntax as s
+from posthouse.cmdlets.powershell.commands import PS_CMDLET_METHODS
 from posthouse.cmdlets.powershell.source import Source
 from posthouse.cmdlets.registry import Registry
 
@@ -27,9 +28,9 @@ _NOT_RUN = {
 _CASTS = ("ordered", "void")
 
 
-def check(block: s.Block, source: Source, registry: Registry, functions: frozenset[str] = frozenset()) -> None:
+def check(code: s.Code, source: Source, registry: Registry, functions: frozenset[str] = frozenset()) -> None:
     """Raises `ScriptRefused` at the first thing that isn't known."""
-    nodes = list(_walk(block))
+    nodes = list(_walk(code))
     known = functions | {node.name.lower() for node in nodes if isinstance(node, s.Function)}
     for node in sorted(nodes, key=lambda node: node.start):
         sentence = _problem(node, registry, known)
@@ -84,7 +85,7 @@ def _variable_problem(name: str) -> str:
 def _call_problem(node: s.Call, registry: Registry) -> str:
     if node.static:
         return _static_problem(node.target, node.name, method=True, registry=registry)
-    if node.name.lower() in METHOD_NAMES or node.name.lower() in registry.methods:
+    if node.name.lower() in METHOD_NAMES | PS_CMDLET_METHODS | registry.methods:
         return ""
     return f"The method '{node.name}' is not known here."
 

@@ -18,7 +18,7 @@ from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import Hashtable, PSObject, TypeReference, Value, collected, items
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_READ_ONLY = (*_CONSTANTS, "matches", "psitem", "_", "psscriptroot", "error", "?")
+_READ_ONLY = (*_CONSTANTS, "matches", "psitem", "_", "psscriptroot", "error", "?", "pscmdlet")
 
 
 class Evaluator(ABC):
@@ -192,7 +192,7 @@ class Evaluator(ABC):
 
     def assign(self, target: s.Expression, value: Value, frame: Frame) -> None:
         if isinstance(target, s.Variable):
-            self._assign_variable(target.name, value, frame)
+            self.assign_variable(target.name, value, frame)
         elif isinstance(target, s.Cast):
             self.assign(target.operand, cast_value(target.type, value), frame)
         elif isinstance(target, s.Member):
@@ -203,7 +203,7 @@ class Evaluator(ABC):
         elif isinstance(target, s.ArrayLiteral):
             self._assign_each(target, value, frame)
 
-    def _assign_variable(self, name: str, value: Value, frame: Frame) -> None:
+    def assign_variable(self, name: str, value: Value, frame: Frame) -> None:
         if name.lower() == "null":
             return
         if name.lower() in _READ_ONLY:

@@ -26,11 +26,9 @@ REFUSED = {
     "sequence_statement": "Workflows are not run here.",
     "foreach_parameter": "foreach -Parallel is not run here.",
     "stop_parsing": "The stop-parsing token --% is not run here; programs can't be started.",
-    "named_block_list": "begin, process and end blocks are not run here; use a plain function.",
     "invokation_foreach_expression": ".foreach is not run here; use ForEach-Object.",
     "label": "Labels are not run here.",
     "label_expression": "Labels are not run here.",
-    "redirection": "Redirection is not run here.",
     "command_invokation_operator": "The operators & and . are not run here; write the cmdlet's name itself.",
     "generic_type_name": "Generic types are not known here.",
 }
@@ -51,6 +49,9 @@ class ExpressionReader(ABC):
 
     @abstractmethod
     def statement(self, node: Node) -> s.Statement: ...
+
+    @abstractmethod
+    def code(self, node: Node, body: Node | None) -> s.Code: ...
 
     @abstractmethod
     def read_part(self, source: Source) -> s.Block: ...
@@ -195,52 +196,6 @@ class ExpressionReader(ABC):
     def _script_block(self, node: Node) -> s.Code:
         return self.code(node, next((child for child in node.named_children if child.type == "script_block"), None))
 
-    def code(self, node: Node, body: Node | None) -> s.Code:
-        """A script block's content; `node` is what stands around it."""
-        if body is None:
-            return s.Code(*self.span(node), (), (), "")
-        for child in body.named_children:
-            self.refuse_among(child)
-        declared = [child for child in body.named_children if child.type == "param_block"]
-        parameters = self.parameters(declared[0]) if declared else ()
-        source = self.source.text[body.start_byte : body.end_byte]
-        return s.Code(*self.span(node), parameters, self.block(body), source.strip("\n"))
-
-    # Parameters of a function
-
-    def parameters(self, node: Node) -> tuple[s.ScriptParameter, ...]:
-        listed = [
-            child for part in node.named_children if part.type == "parameter_list" for child in part.named_children
-        ]
-        return tuple(self._parameter(child) for child in listed)
-
-    def _parameter(self, node: Node) -> s.ScriptParameter:
-        parts = {child.type: child for child in node.named_children}
-        kind, mandatory, values = "", False, ()
-        for attribute in parts["attribute_list"].named_children if "attribute_list" in parts else ():
-            text = self.text(attribute)
-            if attribute.named_children[0].type == "type_literal":
-                kind = self.type_name(attribute.named_children[0])
-            elif text[1:].lower().startswith("validateset"):
-                values = tuple(argument for argument in self._attribute_texts(attribute))
-            elif text[1:].lower().startswith("parameter"):
-                mandatory = bool(re.search(r"\bmandatory\b(?!\s*=\s*\$false)", text, re.IGNORECASE))
-            else:
-                self.refuse(attribute, "Of a parameter's attributes only Parameter and ValidateSet are known here.")
-        default = parts.get("script_parameter_default")
-        value = self.expression(default.named_children[0]) if default else None
-        return s.ScriptParameter(*self.span(node), self.text(parts["variable"])[1:], kind, value, mandatory, values)
-
-    def _attribute_texts(self, node: Node) -> list[str]:
-        arguments = [argument for child in node.named_children for argument in child.named_children]
-        found = [
-            self.expression(child)
-            for argument in arguments
-            if argument.type == "attribute_argument"
-            for child in argument.named_children
-        ]
-        return [str(value.value) for value in found if isinstance(value, s.Constant)]
-
     # Commands
 
     def command(self, node: Node) -> s.Command:
@@ -248,11 +203,21 @@ class ExpressionReader(ABC):
         token = self.masked.tokens.get(node.start_byte)
         name = self.text(node.named_children[0])
         if token is None or token.kind is not Kind.COMMAND:
+            if name.lower() in ("begin", "process", "end"):
+                self.refuse(node, "begin, process and end blocks are run in functions only.")
             self.refuse(node, f"Unexpected token '{_excerpt(name)}' in expression or statement.")
         elements = node.child_by_field_name("command_elements")
         if elements:
             self.refuse_among(elements)
-        return s.Command(*self.span(node), name, self._elements(elements.children if elements else []))
+        parts = elements.children if elements else []
+        redirections = [part for part in parts if part.type == "redirection"]
+        words = [part for part in parts if part.type != "redirection"]
+        return s.Command(*self.span(node), name, self._elements(words), self.discarded(redirections))
+
+    def discarded(self, redirections: list[Node]) -> str:
+        """The streams that go to $null: 1 is the output, 2 errors, 3 warnings; * is all (about_Redirection)."""
+        streams = "".join(self.text(node).partition(">")[0].strip() or "1" for node in redirections)
+        return streams.replace("*", "12345")
 
     def _elements(self, nodes: list[Node]) -> tuple[s.Option | s.Expression, ...]:
         found: list[s.Option | s.Expression] = []

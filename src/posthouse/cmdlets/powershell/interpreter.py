@@ -3,101 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from posthouse.cmdlets.binding import Binding, Given, bind, bind_item, require
 from posthouse.cmdlets.conversion import to_boolean
 from posthouse.cmdlets.errors import Place, PSError
-from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter, Services
+from posthouse.cmdlets.interface import Bound, Services
 from posthouse.cmdlets.limits import Budget, LimitReached
 from posthouse.cmdlets.operators import equal
 from posthouse.cmdlets.patterns import like
 from posthouse.cmdlets.powershell import syntax as s
-from posthouse.cmdlets.powershell.calls import declared, splatted
-from posthouse.cmdlets.powershell.evaluation import Evaluator
-from posthouse.cmdlets.powershell.records import error_record, handles, thrown
-from posthouse.cmdlets.powershell.running import Preferences, Running, without_common
+from posthouse.cmdlets.powershell.commands import Block, Commands
+from posthouse.cmdlets.powershell.flow import Break, Continue, Return, ScriptExit
+from posthouse.cmdlets.powershell.records import handles, thrown
+from posthouse.cmdlets.powershell.running import QUIET, inherited, without_common
 from posthouse.cmdlets.powershell.scope import Frame, Scope
 from posthouse.cmdlets.powershell.source import Source
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import Hashtable, ScriptBlock, Value, collected, items
-
-_QUIET = ("silentlycontinue", "ignore")
-_MOST_ERRORS = 256  # that $Error keeps
+from posthouse.cmdlets.values import Value, collected, items
 
 
-class _Break(Exception):
-    """`break`, to the loop around it."""
-
-
-class _Continue(Exception):
-    """`continue`, to the loop around it."""
-
-
-class _Return(Exception):
-    """`return`, to the function or script block around it."""
-
-
-class ScriptExit(Exception):
-    """`exit`, out of the script."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-@dataclass(slots=True, eq=False)
-class Block:
-    """A script block as a value (`values.ScriptBlock`): it runs in the frame that it was written in."""
-
-    interpreter: Interpreter
-    code: s.Code
-    frame: Frame
-    source: str
-
-    def run(self, item: Value, arguments: tuple[Value, ...] = ()) -> Iterator[Value]:
-        frame = self.frame.with_item(item)
-        if self.code.parameters:
-            frame = frame.inner().with_item(item)
-            for parameter, value in zip(self.code.parameters, arguments, strict=False):
-                frame.scope.set(parameter.name, value)
-        try:
-            yield from self.interpreter.run_block(self.code.body, frame)
-        except _Return:
-            return
-
-
-class Interpreter(Evaluator):
+class Interpreter(Commands):
     """One session: its variables and functions stay from script to script. `show_error` prints an error."""
 
     def __init__(
         self, registry: Registry, services: Services, budget: Budget, show_error: Callable[[PSError], None]
     ) -> None:
-        super().__init__(registry, services, budget)
-        self.show_error = show_error
-        self.functions: dict[str, s.Function] = {}
-        self.source = Source("", "")
+        super().__init__(registry, services, budget, show_error)
+        self.scope = Scope()
         self.at: Place | None = None
-        self.reported = 0
-        self.failed = False
-        self.root = Frame(Scope())
 
-    def run_script(self, block: s.Block, source: Source) -> Iterator[Value]:
+    def run_script(self, code: s.Code, source: Source, bound: Bound) -> Iterator[Value]:
         """Its output. Raises `PSError` for an error that ended it, `ScriptExit`, `LimitReached`, `RecursionError`."""
-        self.source = source
+        frame = Frame(self.scope, source)
+        self.at = frame.place(code)
+        inherited(frame.scope, bound)
         try:
-            for statement in block:
-                self.at = self.place(statement)
-                yield from self.run_statement(statement, self.root)
-        except (_Return, _Break, _Continue):
+            self.set_parameters(code, Bound(without_common(bound)), frame)
+            for statement in (*code.begin, *code.process, *code.body):
+                self.at = frame.place(statement)
+                yield from self.run_statement(statement, frame)
+        except (Return, Break, Continue):
             return
-
-    def script_block(self, code: s.Code, frame: Frame) -> ScriptBlock:
-        return Block(self, code, frame, code.source)
-
-    def place(self, node: s.Node) -> Place:
-        return self.source.place(node.start, node.end)
 
     # Statements
 
@@ -114,39 +60,30 @@ class Interpreter(Evaluator):
             if isinstance(statement, s.Pipeline | s.Assignment):
                 self.succeeded = self.reported == reported
         except LimitReached as reached:
-            reached.place = reached.place or self.place(statement)
+            reached.place = reached.place or frame.place(statement)
             raise
         except PSError as error:
             self.succeeded = False
-            error.place = error.place or self.place(statement)
+            error.place = error.place or frame.place(statement)
             preference = to_text(frame.scope.get("ErrorActionPreference")).lower()
             error.stop = error.stop or preference == "stop"
             if error.stop or frame.guarded:
                 raise
-            error.silent = preference in _QUIET
+            error.silent = error.silent or preference in QUIET
             self.report(error)
-
-    def report(self, error: PSError) -> None:
-        """Keep an error in $Error, and show it."""
-        self.reported += 1
-        self.errors.insert(0, error_record(error))
-        del self.errors[_MOST_ERRORS:]
-        if not error.silent:
-            self.failed = True
-            self.show_error(error)
 
     def _pipeline(self, node: s.Pipeline, frame: Frame) -> Iterator[Value]:
         stream: Iterator[Value] | None = None
         for stage in node.stages:
             command = isinstance(stage, s.Command)
-            stream = self._command(stage, frame, stream) if command else self._first(stage, frame)
+            stream = self.command(stage, frame, stream) if command else self._first(stage, node.discarded, frame)
         return stream or iter(())
 
-    def _first(self, node: s.Expression, frame: Frame) -> Iterator[Value]:
+    def _first(self, node: s.Expression, discarded: str, frame: Frame) -> Iterator[Value]:
         """An expression's values; `$i++` and a method without a result have none."""
         value = self.evaluate(node, frame)
         silent = isinstance(node, s.Increment) or (isinstance(node, s.Cast) and node.type.lower() == "void")
-        if silent or (value is None and isinstance(node, s.Call)):
+        if silent or "1" in discarded or (value is None and isinstance(node, s.Call)):
             return
         yield from items(value)
 
@@ -179,9 +116,9 @@ class Interpreter(Evaluator):
         self.budget.step()
         try:
             yield from self.run_block(body, frame)
-        except _Break:
+        except Break:
             return True
-        except _Continue:
+        except Continue:
             pass
         return False
 
@@ -219,9 +156,9 @@ class Interpreter(Evaluator):
             matched = True
             try:
                 yield from self.run_block(body, frame)
-            except _Break:
+            except Break:
                 return True
-            except _Continue:
+            except Continue:
                 return False
         if not matched:
             for body in (body for condition, body in node.clauses if condition is None):
@@ -261,114 +198,23 @@ class Interpreter(Evaluator):
         handler = next((catch for catch in node.catches if handles(catch, caught)), None)
         if handler is None:
             raise caught
-        record = error_record(caught)
-        self.errors.insert(0, record)
-        yield from self.run_block(handler.body, frame.with_item(record))
+        yield from self.run_block(handler.body, frame.with_item(self.keep_error(caught)))
 
     def _flow(self, node: s.Flow, frame: Frame) -> Iterator[Value]:
         if node.keyword == "return":
             if node.value is not None:
                 yield from self.run_statement(node.value, frame)
-            raise _Return
+            raise Return
         value = self.value_of(node.value, frame) if node.value else None
         if node.keyword == "throw":
             raise thrown(value if node.value else frame.item)
         if node.keyword == "exit":
             raise ScriptExit(value & 0xFF if isinstance(value, int) else 0)
-        raise _Break if node.keyword == "break" else _Continue
+        raise Break if node.keyword == "break" else Continue
 
     def _function(self, node: s.Function, frame: Frame) -> Iterator[Value]:
-        self.functions[node.name.lower()] = node
+        self.functions[node.name.lower()] = node, frame
         return iter(())
-
-    def _as_cmdlet(self, node: s.Function, frame: Frame) -> Cmdlet:
-        """A function as its caller runs it: it sees the caller's variables."""
-        code = node.code
-
-        def run(_context: Context, bound: Bound) -> Iterator[Value]:
-            inner = frame.inner()
-            for parameter in code.parameters:
-                default = self.evaluate(parameter.default, inner) if parameter.default else None
-                inner.scope.set(parameter.name, bound.get(parameter.name, default))
-            inner.scope.set("args", list(items(bound.get("args", []))))
-            inner.scope.set("PSBoundParameters", Hashtable(bound))
-            try:
-                yield from self.run_block(code.body, inner)
-            except _Return:
-                return
-
-        rest = Parameter(name="args", position=len(code.parameters), rest=True)
-        own = tuple(declared(parameter, index) for index, parameter in enumerate(code.parameters))
-        return Cmdlet(node.name, (*own, rest), run)
-
-    # Commands
-
-    def _command(self, node: s.Command, frame: Frame, stream: Iterator[Value] | None) -> Iterator[Value]:
-        function = self.functions.get(node.name.lower())
-        cmdlet = self._as_cmdlet(function, frame) if function else self.registry.cmdlet(node.name)
-        try:
-            if cmdlet is None:
-                text = f"The term '{node.name}' is not recognized as the name of a cmdlet or function."
-                raise PSError(text, category="ObjectNotFound", error_id="CommandNotFoundException")
-            binding = bind(cmdlet, self._arguments(node, frame))
-            require(binding.missing(pipeline=stream is not None and not cmdlet.whole), cmdlet)
-            yield from self._run(binding, self._running(binding, node, frame), stream)
-        except PSError as error:
-            error.place = error.place or self.place(node)
-            raise
-
-    def _running(self, binding: Binding, node: s.Command, frame: Frame) -> Running:
-        def report(error: PSError) -> None:
-            error.place = error.place or self.place(node)
-            self.report(error)
-
-        preferences = Preferences.of(binding.cmdlet, binding.values, frame.scope.get)
-        return Running(
-            binding.cmdlet, self.services, self.registry, self.operators, preferences, report, frame.scope.get
-        )
-
-    def _run(self, binding: Binding, running: Running, stream: Iterator[Value] | None) -> Iterator[Value]:
-        values = without_common(binding.values)
-        if binding.cmdlet.whole or stream is None:
-            yield from self._call_cmdlet(running, Bound(values, self._counted(stream or iter(()))))
-            return
-        for item in self._counted(stream):
-            try:
-                bound = {**values, **bind_item(binding, item)}
-                require([p for p in binding.missing(pipeline=False) if p.name not in bound], binding.cmdlet)
-            except PSError as error:
-                running.error(error)
-                continue
-            yield from self._call_cmdlet(running, Bound(bound))
-
-    def _counted(self, stream: Iterator[Value]) -> Iterator[Value]:
-        for item in stream:
-            self.budget.step()
-            yield item
-
-    def _call_cmdlet(self, running: Running, bound: Bound) -> Iterator[Value]:
-        """An error that the cmdlet itself raises ends this object; one from elsewhere in the pipeline passes."""
-        try:
-            yield from running.cmdlet.run(running, bound)
-        except PSError as error:
-            if error.command or error.place or error.stop:
-                raise
-            running.error(error)
-
-    def _arguments(self, node: s.Command, frame: Frame) -> list[Given]:
-        given: list[Given] = []
-        for element in node.elements:
-            place = self.place(element)
-            if isinstance(element, s.Option):
-                value = self.evaluate(element.value, frame) if element.value else None
-                raw = element.value.raw if isinstance(element.value, s.Constant) else ""
-                given.append(Given(place, element.name, value, element.value is not None, raw))
-            elif isinstance(element, s.Splat):
-                given += splatted(self.evaluate(element, frame), place)
-            else:
-                raw = element.raw if isinstance(element, s.Constant) else ""
-                given.append(Given(place, value=self.evaluate(element, frame), raw=raw))
-        return given
 
 
 _RUN: dict[type[s.Node], Callable[..., Iterator[Value]]] = {

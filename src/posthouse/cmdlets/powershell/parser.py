@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Literal, cast
 
@@ -10,7 +11,8 @@ from tree_sitter import Language, Node, Parser
 from tree_sitter_powershell import language
 
 from posthouse.cmdlets.powershell import syntax as s
-from posthouse.cmdlets.powershell.expressions import REFUSED, ExpressionReader, is_target
+from posthouse.cmdlets.powershell.declarations import DeclarationReader
+from posthouse.cmdlets.powershell.expressions import REFUSED, is_target
 from posthouse.cmdlets.powershell.source import Source
 from posthouse.cmdlets.powershell.tokens import Kind
 
@@ -20,7 +22,7 @@ _ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=", "%=")
 _WRAPPERS = ("pipeline", "pipeline_chain")
 
 
-def parse(text: str, file: str) -> tuple[s.Block, Source]:
+def parse(text: str, file: str) -> tuple[s.Code, Source]:
     """Raises `ScriptRefused`, or `IncompleteScript` where more text could make it whole."""
     source = Source(text.removeprefix("\ufeff"), file)
     if len(text) > _MOST_CHARACTERS:
@@ -36,15 +38,12 @@ def _parser() -> Parser:
     return Parser(Language(language()))
 
 
-class _Reader(ExpressionReader):
-    def script(self) -> s.Block:
+class _Reader(DeclarationReader):
+    def script(self) -> s.Code:
         root = _parser().parse((self.masked.text + "\n").encode("ascii")).root_node
         if root.has_error:
             self._refuse_error(root)
-        parameters = [child for child in root.named_children if child.type == "param_block"]
-        if parameters:
-            self.refuse(parameters[0], "A script's own parameters are not run here; assign variables at its top.")
-        return self.block(root)
+        return self.code(root, root)
 
     def _refuse_error(self, root: Node) -> None:
         error = next((node for node in _errors(root) if not self._is_empty_block(node)), None)
@@ -71,7 +70,7 @@ class _Reader(ExpressionReader):
         for child in node.named_children:
             if child.type in ("statement_list", "script_block", "script_block_body", "statement_block"):
                 found += self.block(child)
-            elif child.type not in ("empty_statement", "param_block"):
+            elif child.type not in ("empty_statement", "param_block", "named_block_list"):
                 found.append(self.statement(child))
         return tuple(found)
 
@@ -88,8 +87,10 @@ class _Reader(ExpressionReader):
             node = node.children[0]
         if node.type in _STATEMENTS and node.type not in (*_WRAPPERS, "command"):
             return self.statement(node)
-        stages = [child for child in node.children if child.type != "|"] if node.type in _WRAPPERS else [node]
-        return s.Pipeline(*self.span(node), tuple(self._stage(stage) for stage in stages))
+        parts = node.children if node.type in _WRAPPERS else [node]
+        stages = [self._stage(part) for part in parts if part.type not in ("|", "redirections")]
+        redirections = [one for part in parts if part.type == "redirections" for one in part.named_children]
+        return s.Pipeline(*self.span(node), tuple(stages), self.discarded(redirections))
 
     def _stage(self, node: Node) -> s.Expression | s.Command:
         return self.command(node) if node.type == "command" else self.expression(node)
@@ -213,12 +214,10 @@ class _Reader(ExpressionReader):
         body = parts.get("script_block")
         parameters = self.parameters(declared) if declared else ()
         code = self.code(node, body)
-        return s.Function(
-            *self.span(node), name, s.Code(code.start, code.end, parameters + code.parameters, code.body, code.source)
-        )
+        return s.Function(*self.span(node), name, replace(code, parameters=parameters + code.parameters))
 
     def read_part(self, source: Source) -> s.Block:
-        return _Reader(source).script()
+        return _Reader(source).script().body
 
 
 def _errors(node: Node) -> Iterator[Node]:

@@ -9,12 +9,19 @@ from posthouse.cmdlets.binding import COMMON, SHOULD_PROCESS
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.interface import Cmdlet, Service, Services
 from posthouse.cmdlets.operators import Operators
+from posthouse.cmdlets.powershell.scope import Scope
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import Value
 
 _COMMON_NAMES = frozenset(parameter.name for parameter in COMMON + SHOULD_PROCESS)
-_QUIET = ("silentlycontinue", "ignore")
+QUIET = ("silentlycontinue", "ignore")
+_INHERITED = (
+    ("ErrorAction", "ErrorActionPreference"),
+    ("WarningAction", "WarningPreference"),
+    ("InformationAction", "InformationPreference"),
+    ("WhatIf", "WhatIfPreference"),
+)
 _ANSWERS = '[Y] Yes  [A] Yes to All  [N] No  [L] No to All  [?] Help (default is "Y"): '
 _HELP = "Y - Continue with this one. A - With all. N - Skip this one. L - Skip all."
 
@@ -30,11 +37,16 @@ class Preferences:
     confirm: bool
 
     @classmethod
-    def of(cls, cmdlet: Cmdlet, given: Mapping[str, Value], variable: Callable[[str], Value]) -> Preferences:
+    def of(
+        cls, cmdlet: Cmdlet, given: Mapping[str, Value], variable: Callable[[str], Value], *, quiet: bool = False
+    ) -> Preferences:
+        """`quiet` is whether warnings go to $null."""
         asks = cmdlet.confirm and to_text(variable("ConfirmPreference")).lower() != "none"
         return cls(
             error=(given.get("ErrorAction") or to_text(variable("ErrorActionPreference")) or "Continue").lower(),
-            warning=(given.get("WarningAction") or to_text(variable("WarningPreference")) or "Continue").lower(),
+            warning="ignore"
+            if quiet
+            else (given.get("WarningAction") or to_text(variable("WarningPreference")) or "Continue").lower(),
             verbose=given.get("Verbose", to_text(variable("VerbosePreference")).lower() == "continue"),
             what_if=given.get("WhatIf", bool(variable("WhatIfPreference"))),
             confirm=given.get("Confirm", asks),
@@ -45,9 +57,21 @@ def without_common(values: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in values.items() if name not in _COMMON_NAMES}
 
 
+def inherited(scope: Scope, given: Mapping[str, Value]) -> None:
+    """What the common parameters of a function say holds for the commands in it."""
+    for action, preference in _INHERITED:
+        if action in given:
+            scope.set(preference, given[action])
+    for switch in ("Verbose", "Debug"):
+        if switch in given:
+            scope.set(f"{switch}Preference", "Continue" if given[switch] else "SilentlyContinue")
+    if "Confirm" in given:
+        scope.set("ConfirmPreference", "Low" if given["Confirm"] else "None")
+
+
 @dataclass(slots=True, eq=False)
 class Running:
-    """The context of one call (`interface.Context`). `report` shows an error."""
+    """The context of one call (`interface.Context`). `report` shows an error, `warnings` keeps those that are told."""
 
     cmdlet: Cmdlet
     services: Services
@@ -56,6 +80,7 @@ class Running:
     preferences: Preferences
     report: Callable[[PSError], None]
     variable: Callable[[str], Value]
+    warnings: list[Value] | None = None
     answered: bool | None = None
 
     def service(self, kind: type[Service]) -> Service:
@@ -88,9 +113,12 @@ class Running:
             host.write("host", _HELP + "\n")
 
     def warning(self, text: str) -> None:
+        if self.warnings is not None:
+            self.operators.budget.charge(len(text))
+            self.warnings.append(text)
         if self.preferences.warning == "stop":
             raise PSError(text, error_id="ActionPreferenceStop", stop=True)
-        if self.preferences.warning not in _QUIET:
+        if self.preferences.warning not in QUIET:
             self.services.host.write("warning", f"WARNING: {text}\n")
 
     def verbose(self, text: str) -> None:
@@ -104,7 +132,7 @@ class Running:
             error.stop = True
         if error.stop:
             raise error
-        error.silent = self.preferences.error in _QUIET
+        error.silent = self.preferences.error in QUIET
         if self.preferences.error != "ignore":
             self.report(error)
 

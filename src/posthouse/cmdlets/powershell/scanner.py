@@ -19,6 +19,7 @@ from posthouse.cmdlets.powershell.tokens import (
     BEFORE_STATEMENT,
     BLANK,
     COMMAND,
+    DISCARDED,
     DOUBLE,
     DOUBLE_QUOTES,
     ENDS_VARIABLE,
@@ -253,7 +254,7 @@ class _Scanner(Structure):
             if self.text.startswith(":", self.at):
                 self.put(":")
         elif REDIRECTION.match(self.text, self.at):
-            self.source.refuse(self.at, REDIRECTED)
+            self._redirection()
         elif self.text.startswith("--%", self.at):
             self.copy(3)
         elif self._adjacent() and (member := MEMBER.match(self.text, self.at)):
@@ -262,6 +263,13 @@ class _Scanner(Structure):
             self.put(".")
         else:
             self._word()
+
+    def _redirection(self) -> None:
+        """The grammar wants a space before $null."""
+        discarded = DISCARDED.match(self.text, self.at)
+        if not discarded:
+            self.source.refuse(self.at, REDIRECTED)
+        self.put("> $" + "x" * (len(discarded[0]) - 3), Kind.DISCARDED)
 
     def _word(self) -> None:
         """A bare argument: text in which variables are expanded, or a number."""
@@ -296,11 +304,19 @@ class _Scanner(Structure):
         elif self.text.startswith("..", self.at):
             self.copy(2, unfinished=True)
         elif name := NAME.match(self.text, self.at):
+            if name[0].lower() == "param" and self._follows_attribute():
+                self._keyword("param")
+                return
             self.copy(len(name[0]))
             if name[0].lower() == "in":
                 self.levels[-1].mode = Mode.STATEMENT
         elif not self._number():
             self._expression_symbol()
+
+    def _follows_attribute(self) -> bool:
+        """`[CmdletBinding()] param` on one line."""
+        before = next((part for part in reversed(self.out) if not part.isspace()), "")
+        return before == "]"
 
     def _expression_symbol(self) -> None:
         char = self.text[self.at]
@@ -312,7 +328,7 @@ class _Scanner(Structure):
         elif self.text.startswith(("++", "--", "::"), self.at):
             self.copy(2)
         elif char in "<>":
-            self.source.refuse(self.at, REDIRECTED)
+            self._redirection()
         elif char in "+-*/%!.:\u2013\u2014\u2015":
             self.put("-" if char in "\u2013\u2014\u2015" else char, unfinished=char not in ".:")
         else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from posthouse.cmdlets.errors import PSError
+from posthouse.cmdlets.errors import Place, PSError
+from posthouse.cmdlets.powershell.source import Source
+from posthouse.cmdlets.powershell.syntax import Node
 from posthouse.cmdlets.values import Value
 
 _DEEPEST = 30  # functions within functions
@@ -45,15 +47,22 @@ def _bare(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`item` is `$_`. `guarded` is whether a `try` around it waits for an error."""
+    """`source` has the code, `item` is `$_`; `guarded` is whether a `try` around it waits for an error."""
 
     scope: Scope
+    source: Source
     item: Value = None
     guarded: bool = False
     depth: int = 0
 
     def with_item(self, item: Value) -> Frame:
         return replace(self, item=item)
+
+    def at(self, source: Source) -> Frame:
+        return replace(self, source=source)
+
+    def place(self, node: Node) -> Place:
+        return self.source.place(node.start, node.end)
 
     def in_try(self) -> Frame:
         return replace(self, guarded=True)

@@ -75,11 +75,17 @@ class HashLiteral(Node):
 
 @dataclass(frozen=True, slots=True)
 class Code(Node):
-    """A script block, or the body of a function."""
+    """A script, a script block, or the body of a function; `body` is its `end` block where blocks have names.
+
+    `should_process` is whether it takes -WhatIf and -Confirm (about_Functions_CmdletBindingAttribute).
+    """
 
     parameters: tuple[ScriptParameter, ...]
     body: Block
-    source: str
+    source: str = ""
+    begin: Block = ()
+    process: Block = ()
+    should_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +180,19 @@ class Option(Node):
 
 @dataclass(frozen=True, slots=True)
 class Command(Node):
+    """`discarded`: the numbers of the streams that go to $null (about_Redirection)."""
+
     name: str
     elements: tuple[Option | Expression, ...]
+    discarded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline(Node):
+    """`discarded` is of the expression that it begins with."""
+
     stages: tuple[Expression | Command, ...]
+    discarded: str = ""
 
 
 # Statements
@@ -257,11 +269,19 @@ class Flow(Node):
 
 @dataclass(frozen=True, slots=True)
 class ScriptParameter(Node):
+    """As its attributes have it (about_Functions_Advanced_Parameters)."""
+
     name: str
-    type: str
-    default: Expression | None
-    mandatory: bool
-    values: tuple[str, ...]
+    type: str = ""
+    default: Expression | None = None
+    aliases: tuple[str, ...] = ()
+    position: int | None = None
+    mandatory: bool = False
+    from_pipeline: bool = False
+    from_pipeline_by_name: bool = False
+    values: tuple[str, ...] = ()
+    allow_empty: bool = False
+    not_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Kind(Enum):
     EXPANDABLE = auto()
     HERE_VERBATIM = auto()
     HERE_EXPANDABLE = auto()
+    DISCARDED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ VERBATIM = re.compile(
 )
 PLAIN = re.compile(rf"(?:[^{DOUBLE_QUOTES}$`]|[{DOUBLE_QUOTES}]{{2}}|`.|\$(?!\())+", re.DOTALL)
 REDIRECTION = re.compile(r"[1-6*]?>>?(?:&[12])?|<")
+DISCARDED = re.compile(r"([1-5*]?)>>?[ \t]*\$null\b", re.IGNORECASE)
 ASSIGNMENT = re.compile(r"[-+*/%]?=")
 OPERATOR = re.compile(rf"[{DASHES}][^\W\d]+")
 ENDS_VARIABLE = frozenset(" \t\r\n,;|&(){}[].=")
@@ -101,5 +103,5 @@ MISSING = {
 CHAINS = "The operators && and || are not run here; use if."
 CALL = "The call operator & is not run here; write the cmdlet's name itself."
 JOB = "Background jobs (&) are not run here."
-REDIRECTED = "Redirection is not run here; use Out-Null, or Export-Csv with an allowed file."
+REDIRECTED = "Only redirection to $null is run here; for a file use Export-Csv or Set-Content, with --allow-file."
 QUESTION = "The operators ?. ?? and ?: are not run here; use if."
