@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import enum
 import ipaddress
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
@@ -297,13 +296,13 @@ def size(value: object) -> int:
 
 
 def _quantity(value: object, parse: Callable[[str], float]) -> float:
+    """A number has the bounds of a text, or what is written of it could not be read back."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Invalid(f'{shown(value)} is not a quantity; write one like "5m" for a time, "150 MiB" for a size')
     try:
-        found = parse(value) if isinstance(value, str) else value
+        return parse(value if isinstance(value, str) else f"{value:f}")
     except ValueError as error:
         raise Invalid(f"{shown(value)}: {error}") from None
-    if not isinstance(found, int | float) or isinstance(found, bool) or not 0 <= found < math.inf:
-        raise Invalid(f'{shown(value)} is not a quantity; write one like "5m" for a time, "150 MiB" for a size')
-    return found
 
 
 def table(cls: type[T], fields: Mapping[str, Reader[Any]]) -> Reader[T]:
