@@ -21,10 +21,9 @@ def header(*lines: str) -> bytes:
 def recipients(block: bytes) -> dict[str, list[str]]:
     """As somebody else reads it."""
     message = BytesParser(policy=email.policy.default).parsebytes(block)
-    return {
-        name: [address.addr_spec for field in message.get_all(name, []) for address in field.addresses if address.domain]
-        for name in ("To", "Cc", "Bcc")
-    }
+    names = ("To", "Cc", "Bcc")
+    found = {name: [each for field in message.get_all(name, []) for each in field.addresses] for name in names}
+    return {name: [each.addr_spec for each in addresses if each.domain] for name, addresses in found.items()}
 
 
 @pytest.mark.parametrize(
