@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.office import PORT, Office, done, problem
+from support.office import PASSWORD, PORT, Office, done, problem
 
 JSON = {"Content-Type": "application/json"}
 
@@ -46,6 +46,14 @@ def test_who_has_not_signed_in_sends_little(office: Office) -> None:
     assert "sign in first" in problem(office.anyone.post("/explain", json=long), 401)["detail"]
     problem(office.anyone.post("/explain", json=long, headers={"Authorization": "Bearer ph_none"}), 401)
     done(office.client().post("/explain", json=long))
+
+
+def test_a_session_may_send_more_and_a_page_say_its_csrf_token_there(office: Office) -> None:
+    with office.new_client() as browser:
+        done(browser.post("/session", json={"name": "keeper", "password": PASSWORD}))
+        refused = browser.post("/explain", json={"text": "550 5.7.64 " * 10_000})
+        assert "X-CSRF-Token" in problem(refused, 403)["detail"]
+        assert "connection" not in refused.headers  # it was read
 
 
 @pytest.mark.parametrize("host", ["localhost:evil.example/", "localhost:", "127.0.0.1:80:90", "[::1", "a@localhost"])

@@ -58,32 +58,39 @@ def csrf_token(session: str) -> str:
     return hashlib.sha256(f"csrf {session}".encode()).hexdigest()
 
 
-def actor_of(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    session: Annotated[str | None, Depends(_cookie)],
-) -> Actor:
+def _known(request: Request, bearer: HTTPAuthorizationCredentials | None, session: str | None) -> Actor:
+    """Whoever the token or else the session belongs to."""
     authentication, origin = desk_of(request).authentication, origin_of(request)
     if bearer is not None:
         return authentication.by_token(bearer.credentials, face=Face.REST, origin=origin)
     actor = authentication.by_session(session, face=Face.REST, origin=origin) if session else None
-    if actor is None or session is None:
+    if actor is None:
         raise Refusal(
             HTTPStatus.UNAUTHORIZED,
             "sign in first: send an API token as Authorization: Bearer, or POST /api/v1/session",
             {"WWW-Authenticate": "Bearer"},
         )
-    given = request.headers.get(CSRF_HEADER, "")
-    if request.method not in _SAFE and not hmac.compare_digest(given.encode(), csrf_token(session).encode()):
-        raise Refusal(
-            HTTPStatus.FORBIDDEN, f"the header {CSRF_HEADER} is missing or wrong; GET /api/v1/session tells its value"
-        )
     return actor
 
 
-async def sign_in_of(request: Request) -> Actor:
-    """As `actor_of`, for what looks at a request before its endpoint is known."""
-    return await run_in_threadpool(actor_of, request, await _bearer(request), await _cookie(request))
+def actor_of(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    session: Annotated[str | None, Depends(_cookie)],
+) -> Actor:
+    """For the API: by his session he changes nothing without its CSRF token."""
+    actor = _known(request, bearer, session)
+    if bearer is None and request.method not in _SAFE:
+        given, expected = request.headers.get(CSRF_HEADER, ""), csrf_token(session or "")
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            text = f"the header {CSRF_HEADER} is missing or wrong; GET /api/v1/session tells its value"
+            raise Refusal(HTTPStatus.FORBIDDEN, text)
+    return actor
+
+
+async def check_known(request: Request) -> None:
+    """Raises where it isn't told who asks; before its content is read, where a page's CSRF token may be."""
+    await run_in_threadpool(_known, request, await _bearer(request), await _cookie(request))
 
 
 def administration_of(request: Request, actor: Annotated[Actor, Depends(actor_of)]) -> Administration:

@@ -18,7 +18,7 @@ from posthouse.admin import Authentication
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
 from posthouse.web import invoke, problems
-from posthouse.web.access import Acting, Desk, TheDesk, desk_of, sign_in_of
+from posthouse.web.access import Acting, Desk, TheDesk, check_known, desk_of
 from posthouse.web.api import items, mail, organization, people, session, tools, whole
 from posthouse.web.guard import Guard
 
@@ -61,7 +61,7 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.desk = Desk(settings, config, store, Authentication(store))
-    app.add_middleware(Guard, names=(settings.hostname, *settings.admin.names), sign_in=sign_in_of)
+    app.add_middleware(Guard, names=(settings.hostname, *settings.admin.names), check_known=check_known)
     problems.add_handlers(app)
     routers = (*items.ROUTERS, *(module.router for module in (organization, whole, mail, people, session, tools)))
     for router in routers:

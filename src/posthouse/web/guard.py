@@ -42,7 +42,7 @@ _HEADERS = {
 }
 _host = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/\\]+)(?::[0-9]{1,5})?").fullmatch
 
-SignIn = Callable[[Request], Awaitable[object]]
+Check = Callable[[Request], Awaitable[None]]
 
 
 class BrokenOff(Exception):
@@ -50,12 +50,12 @@ class BrokenOff(Exception):
 
 
 class Guard:
-    """ASGI middleware. `names` are what this relay is called; `sign_in` raises where it isn't told who asks."""
+    """ASGI middleware. `names` are what this relay is called; `check_known` raises where it isn't told who asks."""
 
-    def __init__(self, app: ASGIApp, names: Iterable[str], sign_in: SignIn) -> None:
+    def __init__(self, app: ASGIApp, names: Iterable[str], check_known: Check) -> None:
         self._app = app
         self._names = {"localhost", *(name.lower() for name in names)}
-        self._sign_in = sign_in
+        self._check_known = check_known
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +100,7 @@ class Guard:
                         text = f"the request is too large; the limit is {most} bytes"
                         raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
                     if max(size, length) > allowed:
-                        await self._sign_in(Request(scope))
+                        await self._check_known(Request(scope))
                         await held.enter_async_context(self._large)
                         allowed = most
                     message = await receive()
