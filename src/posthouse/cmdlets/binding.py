@@ -168,7 +168,9 @@ def _bind_positions(binding: Binding, positional: list[Given]) -> None:
             )
         _store(binding, parameter, given)
     for given in positional[len(places) :]:
-        text = f"A positional parameter cannot be found that accepts argument '{to_text(given.value)}'."
+        hidden = given.place is not None and not given.place.text
+        shown = "this argument" if hidden else f"argument '{to_text(given.value)}'"
+        text = f"A positional parameter cannot be found that accepts {shown}."
         raise _error(binding.cmdlet, text, "PositionalParameterNotFound", given.place)
 
 

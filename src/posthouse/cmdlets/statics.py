@@ -57,6 +57,14 @@ _PROPERTIES: dict[tuple[str, str], Callable[[Clock], Value]] = {
     ("int", "maxvalue"): lambda _: (1 << 31) - 1,
     ("int", "minvalue"): lambda _: -(1 << 31),
     ("math", "pi"): lambda _: 3.141592653589793,
+    ("net.servicepointmanager", "securityprotocol"): lambda _: _PROTOCOLS["systemdefault"],
+    ("net.servicepointmanager", "servercertificatevalidationcallback"): lambda _: None,
+}
+# https://learn.microsoft.com/dotnet/api/system.net.securityprotocoltype
+_PROTOCOLS = {"systemdefault": 0, "ssl3": 48, "tls": 192, "tls11": 768, "tls12": 3072, "tls13": 12288}
+_MODERN = _PROTOCOLS["tls12"] | _PROTOCOLS["tls13"]
+_PROPERTIES |= {
+    ("net.securityprotocoltype", name): lambda _, number=number: number for name, number in _PROTOCOLS.items()
 }
 _PROPERTIES |= {
     ("text.encoding", name.lower()): lambda _, charset=charset: encoding(charset) for name, charset in CHARSETS.items()
@@ -75,6 +83,40 @@ def known(kind: str, name: str, *, method: bool) -> bool:
 
 def get(kind: str, name: str, now: Clock) -> Value:
     return _PROPERTIES[_key(kind, name)](now)
+
+
+def _set_protocol(value: Value) -> str:
+    """A script that asks for TLS 1.2, as older .NET wants it, gets what it asks for."""
+    words = [word.strip() for part in items(value) for word in to_text(part).split(",")]
+    wanted = [_PROTOCOLS.get(word.lower(), word) for word in words]
+    bits = [INT.convert(number) for number in wanted]
+    modern = any(number & _MODERN or number == 0 for number in bits)
+    return "" if modern else "SecurityProtocol is not acted on: mail goes out with TLS 1.2 or newer."
+
+
+def _set_validation(value: Value) -> str:
+    if value is None:
+        return ""
+    return "ServerCertificateValidationCallback is not acted on: certificates are checked as always."
+
+
+_SETTERS: Mapping[tuple[str, str], Callable[[Value], str]] = {
+    ("net.servicepointmanager", "securityprotocol"): _set_protocol,
+    ("net.servicepointmanager", "servercertificatevalidationcallback"): _set_validation,
+}
+
+
+def settable(kind: str, name: str) -> bool:
+    return _key(kind, name) in _SETTERS
+
+
+def put(kind: str, name: str, value: Value) -> str:
+    """`[kind]::name = value`; returns a warning, or "". Raises `PSError`."""
+    try:
+        return _SETTERS[_key(kind, name)](value)
+    except ConversionError as error:
+        text = f'Exception setting "{name}": "{error}"'
+        raise PSError(text, error_id="ExceptionWhenSetting") from None
 
 
 def _size(arguments: tuple[Value, ...]) -> int:

@@ -195,6 +195,10 @@ class Evaluator(ABC):
             self.assign_variable(target.name, value, frame)
         elif isinstance(target, s.Cast):
             self.assign(target.operand, cast_value(target.type, value), frame)
+        elif isinstance(target, s.Member) and isinstance(target.target, s.TypeLiteral) and target.static:
+            warning = statics.put(target.target.name, str(target.name), value)
+            if warning:
+                self.services.host.write("warning", f"WARNING: {warning}\n")
         elif isinstance(target, s.Member):
             name = target.name if isinstance(target.name, str) else to_text(self.evaluate(target.name, frame))
             members.put(self.evaluate(target.target, frame), name, value)

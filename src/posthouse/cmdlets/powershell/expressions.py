@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from tree_sitter import Node
 
+from posthouse.cmdlets import statics
 from posthouse.cmdlets.conversion import number
 from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.scanner import Masked, mask
@@ -254,7 +255,10 @@ def is_target(expression: s.Expression) -> bool:
         return all(is_target(item) for item in expression.items)
     if isinstance(expression, s.Cast):
         return is_target(expression.operand)
-    return isinstance(expression, s.Variable | s.Index) or (isinstance(expression, s.Member) and not expression.static)
+    if isinstance(expression, s.Member) and expression.static:
+        kind, name = expression.target, expression.name
+        return isinstance(kind, s.TypeLiteral) and isinstance(name, str) and statics.settable(kind.name, name)
+    return isinstance(expression, s.Variable | s.Index | s.Member)
 
 
 def _excerpt(text: str) -> str:

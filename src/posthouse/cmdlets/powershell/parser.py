@@ -14,7 +14,7 @@ from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.declarations import DeclarationReader
 from posthouse.cmdlets.powershell.expressions import REFUSED, is_target
 from posthouse.cmdlets.powershell.source import Source
-from posthouse.cmdlets.powershell.tokens import Kind
+from posthouse.cmdlets.powershell.tokens import DOUBLE_QUOTES, SINGLE_QUOTES, Kind
 
 _MOST_CHARACTERS = 1 << 20
 _Keyword = Literal["break", "continue", "return", "throw", "exit"]
@@ -52,7 +52,7 @@ class _Reader(DeclarationReader):
         if error.is_missing:
             self.refuse(error, f"Missing '{error.type}' here.")
         rest = self.text(error).split()
-        what = f"token '{rest[0]}'" if rest else "end"
+        what = _described(rest[0]) if rest else "end"
         self.refuse(error, f"Unexpected {what} in expression or statement.")
 
     def _is_empty_block(self, node: Node) -> bool:
@@ -218,6 +218,11 @@ class _Reader(DeclarationReader):
 
     def read_part(self, source: Source) -> s.Block:
         return _Reader(source).script().body
+
+
+def _described(token: str) -> str:
+    """A string may be a password."""
+    return "string" if token[0] in SINGLE_QUOTES + DOUBLE_QUOTES else f"token '{token}'"
 
 
 def _errors(node: Node) -> Iterator[Node]:

@@ -67,8 +67,10 @@ def _position(error: PSError) -> str:
     place = error.place
     if place is None:
         return ""
-    mark = " " * (place.column - 1) + "~" * place.length
-    return f"At {place.file}:{place.line} char:{place.column}\n+ {place.text}\n+ {mark}\n"
+    where = f"At {place.file}:{place.line} char:{place.column}\n"
+    if not place.text:
+        return where
+    return f"{where}+ {place.text}\n+ {' ' * (place.column - 1)}{'~' * place.length}\n"
 
 
 def _category(error: PSError) -> str:
