@@ -82,6 +82,12 @@ def test_a_token_that_has_expired_is_replaced(sender, graph: Graph, mail: Mail) 
     assert len(sender.wallet.forgotten) == 1
 
 
+def test_a_token_that_is_none_is_not_told(sender, mail: Mail) -> None:
+    sender.wallet.held = "se\ncret"
+    (outcome,) = sender.deliver(sender.message(content=mail()))
+    assert str(outcome.reply) == "451 4.4.2 Microsoft Graph did not answer: LocalProtocolError"
+
+
 def test_a_token_that_is_never_good_enough_is_asked_for_twice(sender, mail: Mail) -> None:
     sender.wallet.claims["audience"] = "https://outlook.office365.com"
     (outcome,) = sender.deliver(sender.message(content=mail()))

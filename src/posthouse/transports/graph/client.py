@@ -187,4 +187,6 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    """A request that can't be written is quoted by h11, and its token with it."""
+    is_quoting = isinstance(error, httpx.LocalProtocolError)
+    return type(error).__name__ if is_quoting else str(error) or type(error).__name__

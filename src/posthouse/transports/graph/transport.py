@@ -102,7 +102,7 @@ class GraphTransport:
             except SessionFailed as failure:
                 refusals.append(failure.reply)
             except GraphFailed as failure:
-                return failure.reply, self._host if failure.status else ""
+                return failure.reply, self._host if failure.status or failure.is_doubtful else ""
             else:
                 return Reply(250, "2.0.0", f"Microsoft Graph sends it as {mailbox.user}"), self._host
         return refusals[0], ""
