@@ -9,8 +9,9 @@ from posthouse.cmdlets.values import Value
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a script something stands: lines and columns from 1, columns in characters; `text` is the whole line, or empty
-    if it may hold a secret.
+    """Where in a script something stands: lines and columns from 1, columns in characters.
+
+    `text` is the whole line, or empty if it may hold a secret.
     """
 
     file: str

@@ -9,11 +9,11 @@ from typing import NoReturn
 from posthouse.cmdlets.errors import IncompleteScript, Place, ScriptRefused
 from posthouse.cmdlets.powershell.tokens import DOUBLE_QUOTES, SINGLE_QUOTES
 
-
 _SECRET = re.compile(r"pass|pwd|secret|token|credential|securestring|plaintext", re.IGNORECASE)
 """A line that names a secret, or is beside one that does, is not quoted if it has a literal in it."""
 _LITERAL = re.compile(
-    rf"[{SINGLE_QUOTES}{DOUBLE_QUOTES}]|securestring|(?:pass|pwd|secret|token|credential)\w{0, 40}[\s:]{1, 40}[^\s:$(@=|-]",
+    rf"[{SINGLE_QUOTES}{DOUBLE_QUOTES}]|securestring"
+    r"|(?:pass|pwd|secret|token|credential)\w{0,40}[\s:]{1,40}[^\s:$(@=|-]",
     re.IGNORECASE,
 )
 
