@@ -40,6 +40,10 @@ TABLE: list[tuple[str, Callable[[Administration], object], set[Role]]] = [
     ("New-OutboundConnector", item("outbound_connector", "new", {}), {ALL}),
     ("Set-OutboundConnector", item("outbound_connector", "set", {}), {ALL}),
     ("Remove-OutboundConnector", item("outbound_connector", "remove"), {ALL}),
+    ("New-Credential", item("credential", "new", {}), {ALL}),
+    ("Set-Credential", item("credential", "set", {}), {ALL}),
+    ("Remove-Credential", item("credential", "remove"), {ALL}),
+    ("Connect-Credential", lambda admin: admin.credentials.login("none", lambda _: None), {ALL}),
     ("Get-MessageTrace", lambda admin: admin.mail.trace(TraceFilter()), {ALL, VIEW, FLOW}),
     ("Get-Message", lambda admin: admin.mail.queue(QueueFilter()), {ALL, VIEW, FLOW}),
     ("Get-Message", lambda admin: admin.mail.queued("none"), {ALL, VIEW, FLOW}),
@@ -101,7 +105,8 @@ def test_each_act_by_each_role(
 
 def test_the_table_has_every_act() -> None:
     named = {act.name for name, act in vars(Acts).items() if name.isupper()}
-    items = {f"{v}-{n}" for v in ("New", "Set", "Remove") for n in ("InboundConnector", "OutboundConnector")}
+    kinds = ("InboundConnector", "OutboundConnector", "Credential")
+    items = {f"{verb}-{kind}" for verb in ("New", "Set", "Remove") for kind in kinds}
     domains = {"New-AcceptedDomain", "Set-AcceptedDomain", "Remove-AcceptedDomain"}
     assert {name for name, _, _ in TABLE} == named | items | domains
 

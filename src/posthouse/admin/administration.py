@@ -17,6 +17,7 @@ import tomli_w
 from posthouse.admin.actors import Actor, local_actor
 from posthouse.admin.administrators import Administrators
 from posthouse.admin.audit import Audit, Ledger, organization_records
+from posthouse.admin.credentials import Credentials
 from posthouse.admin.difference import Change, difference
 from posthouse.admin.errors import AdminError, Forbidden
 from posthouse.admin.health import Health
@@ -60,7 +61,8 @@ class _Prepared:
 class Administration:
     """The acts of `actor` on one store, whether or not a `serve` is running on it. Each checks his roles first.
 
-    `mail` has those on the queue and the trace, `administrators`, `tokens`, `audit` and `health` what their names say.
+    `mail` has those on the queue and the trace, `administrators`, `tokens`, `credentials`, `audit` and `health` what
+    their names say.
     Without an actor it is the user of this process, who can write the store in any case.
     """
 
@@ -72,6 +74,7 @@ class Administration:
         self.mail = Mail(store, self.ledger)
         self.administrators = Administrators(store, self.ledger)
         self.tokens = Tokens(store, self.ledger)
+        self.credentials = Credentials(store, self.ledger)
         self.audit = Audit(store, self.ledger)
         self.health = Health(store, self.ledger)
         self._data_dir = store.data_dir
@@ -130,6 +133,8 @@ class Administration:
             applied, revision = self._changed(edit, folder)
         if applied.changes:
             self._await_in_force(revision)
+        if any(change.item.startswith("credential ") for change in applied.changes):
+            self.credentials.forget_others()
         return applied
 
     def rotate_key(self) -> int:

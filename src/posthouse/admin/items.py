@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from posthouse.admin.administration import Administration, Applied, Edit
-from posthouse.admin.errors import NotFound
+from posthouse.admin.errors import AdminError, NotFound
 from posthouse.admin.presets import expanded
 from posthouse.admin.references import Document
 from posthouse.admin.roles import change_of
@@ -54,6 +54,8 @@ class Items:
     def remove(self, name: str) -> Applied:
         def edit(document: Document) -> Document:
             found = self._found(document, name)
+            if self._kind == "credential":
+                _require_unused(found["name"], document.get("outbound_connector", ()))
             return {**document, self._kind: [item for item in document[self._kind] if item is not found]}
 
         return self._changed("Remove", name, edit)
@@ -76,6 +78,12 @@ class Items:
             names = ", ".join(item["name"] for item in items) or "none"
             raise NotFound(f'there is no {self._kind.replace("_", " ")} "{name}"; there are: {names}')
         return found
+
+
+def _require_unused(credential: str, connectors: Iterable[Document]) -> None:
+    users = [f'"{each["name"]}"' for each in connectors if credential in each.get("credential", ())]
+    if users:
+        raise AdminError(f'the credential "{credential}" is named by {", ".join(users)}; take it out there first')
 
 
 def _merged(item: Mapping[str, Any], values: Mapping[str, Any]) -> Document:

@@ -69,6 +69,7 @@ class Acts:
     GET_ORGANIZATION = Act("Get-OrganizationConfig", Permission.VIEW_ORGANIZATION)
     SET_ORGANIZATION = Act("Set-OrganizationConfig", Permission.CHANGE_ORGANIZATION)
     SET_TRANSPORT = Act("Set-TransportConfig", Permission.CHANGE_ORGANIZATION)
+    LOGIN_CREDENTIAL = Act("Connect-Credential", Permission.CHANGE_ORGANIZATION)
     GET_TRACE = Act("Get-MessageTrace", Permission.VIEW_MAIL)
     GET_QUEUE = Act("Get-Message", Permission.VIEW_MAIL)
     RETRY = Act("Retry-Queue", Permission.CHANGE_QUEUE)

@@ -11,6 +11,7 @@ from posthouse.cli import (
     admin,
     audit,
     connector,
+    credential,
     demo,
     doctor,
     domain,
@@ -62,6 +63,7 @@ app.command("import")(migration.import_)
 app.add_typer(connector.app, name="connector")
 app.add_typer(preset.app, name="preset")
 app.add_typer(domain.app, name="domain")
+app.add_typer(credential.app, name="credential")
 app.command(context_settings={"ignore_unknown_options": True})(script.run)
 app.command()(shell.shell)
 app.command()(send.send)

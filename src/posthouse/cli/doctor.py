@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ from posthouse.cli.options import Config, Json, separated
 from posthouse.cli.output import cell, show_document
 
 if TYPE_CHECKING:
-    from posthouse.probe.doctor import Options, Step
+    from posthouse.probe.doctor import Step
 
 _ADDRESS = re.compile(r"[^\s<>\x00-\x1f\x7f\ud800-\udfff]+@[^\s<>@\x00-\x1f\x7f\ud800-\udfff]+")
 
@@ -41,7 +40,7 @@ def doctor(
     config: Config = None,
 ) -> None:
     """Check the way to each outbound connector step by step. No mail is sent, unless you say so."""
-    from posthouse.probe.doctor import Options
+    from posthouse.probe.doctor import Options, examine
 
     options = Options(
         connectors=tuple(connectors or ()),
@@ -53,21 +52,21 @@ def doctor(
         send=send,
         timeout=timeout,
     )
-    if _has_failed(config, options, as_json=as_json):
+    if has_failed(examine(config, options), as_json=as_json):
         raise typer.Exit(1)
 
 
-def _has_failed(config: Path | None, options: Options, *, as_json: bool) -> bool:
+def has_failed(steps: AsyncGenerator[Step, None], *, as_json: bool) -> bool:
     """Show each step as it ends. Whether any failed."""
     import asyncio
     from contextlib import aclosing
 
-    from posthouse.probe.doctor import Status, examine
+    from posthouse.probe.doctor import Status
 
     async def walk(show: Callable[[Step], None]) -> bool:
         failed = False
-        async with aclosing(examine(config, options)) as steps:
-            async for step in steps:
+        async with aclosing(steps) as found:
+            async for step in found:
                 show(step)
                 failed = failed or step.status is Status.FAILED
         return failed

@@ -56,6 +56,10 @@ class Pool:
     async def close(self) -> None:
         """End what is idle now, and what comes back at once."""
         self._is_closed = True
+        await self.end_idle()
+
+    async def end_idle(self) -> None:
+        """Returns when they have ended."""
         for connection in [connection for idle in self._idle.values() for connection in idle]:
             self._dismiss(connection)
         self._idle.clear()

@@ -12,7 +12,8 @@ from posthouse.transports.smtp import SmtpTransport
 
 
 class SharedTransport:
-    """One way for each credential, all to the same place. They take turns; one that is refused is passed over."""
+    """One way for each credential, all to the same place. They take turns; one that is refused is passed over, unless
+    limits chose it."""
 
     def __init__(self, ways: Sequence[SmtpTransport]) -> None:
         self._ways = ways
@@ -23,9 +24,8 @@ class SharedTransport:
 
     async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
         """Try once. Where nobody can sign in, the first refusal is told."""
-        first, self._turn = self._turn, (self._turn + 1) % len(self._ways)
         refusals: list[SignInFailed] = []
-        for way in (*self._ways[first:], *self._ways[:first]):
+        for way in self._in_turn(delivery.credential):
             try:
                 return await way.attempt(delivery)
             except SignInFailed as failure:
@@ -34,5 +34,13 @@ class SharedTransport:
                 return way.failed(delivery, failure)
         return self._ways[0].failed(delivery, refusals[0])
 
+    async def end_idle(self) -> None:
+        await asyncio.gather(*(way.end_idle() for way in self._ways))
+
     async def close(self) -> None:
         await asyncio.gather(*(way.close() for way in self._ways))
+
+    def _in_turn(self, credential: str) -> Sequence[SmtpTransport]:
+        chosen = [way for way in self._ways if way.credential == credential]
+        first, self._turn = self._turn, (self._turn + 1) % len(self._ways)
+        return chosen or (*self._ways[first:], *self._ways[:first])

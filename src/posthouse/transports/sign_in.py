@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from posthouse.mail import Reply
 from posthouse.net.oauth_scopes import outlook_scope
-from posthouse.organization import Credential
+from posthouse.organization import Credential, Organization, OutboundConnector, TransportKind
 from posthouse.organization.connectors import CredentialKind
 from posthouse.transports.connection import Connection, SessionFailed
 
@@ -43,6 +43,21 @@ class Tokens(Protocol):
         Names the token, so that of many who were refused at once none throws away what another has just got.
         """
         ...
+
+
+def scope_of(connector: OutboundConnector, credential: Credential) -> str:
+    """What a token is for that is used on a connector's way."""
+    if connector.transport is TransportKind.GRAPH:
+        return f"{connector.endpoint}/.default"
+    return outlook_scope(credential.authority)
+
+
+def scopes_of(organization: Organization, credential: Credential) -> list[str]:
+    """What a credential's tokens are for, going by the connectors that name it: for SMTP where none does."""
+    users = [connector for connector in organization.outbound if credential.name in connector.credential]
+    return list(dict.fromkeys(scope_of(connector, credential) for connector in users)) or [
+        outlook_scope(credential.authority)
+    ]
 
 
 class Account:

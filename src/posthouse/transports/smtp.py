@@ -57,6 +57,11 @@ class SmtpTransport:
         self._pool = Pool(limits)
         self._clock = clock
 
+    @property
+    def credential(self) -> str | None:
+        """The Name of the one that it signs in with."""
+        return self._account.name if self._account else None
+
     def destination(self, forward_path: str) -> str:
         """The smart hosts, or the recipient's domain."""
         return self._smart_hosts or domain_of(forward_path)
@@ -74,6 +79,9 @@ class SmtpTransport:
 
     def failed(self, delivery: Delivery, failure: SessionFailed) -> Sequence[Outcome]:
         return self._outcomes(delivery.recipients, repeat(failure.reply), failure.remote)
+
+    async def end_idle(self) -> None:
+        await self._pool.end_idle()
 
     async def close(self) -> None:
         await self._pool.close()

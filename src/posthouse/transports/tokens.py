@@ -39,14 +39,18 @@ _LEASE: Final = 120.0
 _PATIENCE: Final = 30.0
 """Seconds that a worker waits for another one to get the token."""
 _POLL: Final = 0.05
+_BY_ITSELF: Final = "it is tried again by itself"
 
 log = observe.logger
 
 
-class _NoToken(Exception):
-    def __init__(self, refusal: TokenRefusal) -> None:
-        super().__init__(refusal.problem)
-        self.refusal = refusal
+class NoToken(Exception):
+    """One line: what is wrong, and what to do. It never holds a secret."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}; {remedy}")
+        self.problem = problem
+        self.remedy = remedy
 
 
 class TokenSource:
@@ -67,16 +71,13 @@ class TokenSource:
         self._pause = pause
 
     def obtain(self, credential: Credential, scope: str, *, afresh: bool = False) -> HeldToken:
-        """A token that is still good for a while; `afresh` asks for one in any case. Raises `SignInFailed`."""
+        """A token that is still good for a while; `afresh` asks for one in any case. Raises `NoToken`."""
         try:
             return self._obtained(credential, scope, afresh=afresh)
-        except _NoToken as no_token:
-            raise _failure(credential, no_token.refusal) from None
         except StoreUnavailable as error:
-            raise _failure(credential, TokenRefusal(str(error), "it is tried again by itself", 0.0)) from None
+            raise NoToken(str(error), _BY_ITSELF) from None
         except (CertificateError, SpoolError, KeyError) as error:
-            refusal = TokenRefusal(f"its secret can't be read: {error}", "store it again", 0.0)
-            raise _failure(credential, refusal) from None
+            raise NoToken(f"its secret can't be read: {error}", "store it again") from None
 
     def forget(self, credential: Credential, scope: str, token: str) -> None:
         self._held.update(key_of(credential), lambda held: held.without_token(scope, token))
@@ -98,7 +99,7 @@ class TokenSource:
             if not afresh and (token := _just_good(held, scope, now)):
                 return token
             self._pause(_POLL)
-        raise _NoToken(TokenRefusal("another worker is still getting one", "it is tried again by itself", 0.0))
+        raise NoToken("another worker is still getting one", _BY_ITSELF)
 
     def _renewed(self, credential: Credential, scope: str, *, afresh: bool) -> HeldToken:
         """The next token; the lease is ours. Between the last look and the lease another may have got it."""
@@ -120,7 +121,7 @@ class TokenSource:
             log.warning("no token", credential=credential.name, reason=error.problem, hint=error.remedy)
             if not afresh and (token := _just_good(held, scope, self._clock())):
                 return token
-            raise _NoToken(refusal) from None
+            raise NoToken(error.problem, error.remedy) from None
         finally:
             self._held.update(key, change, release=True)
 
@@ -144,10 +145,9 @@ class TokenSource:
                 user = refreshed(client, refresh_token, scope, own_roots=self.own_roots)
                 return user.token, user.refresh_token
             case CredentialKind.DEVICE_CODE:
-                remedy = f'run posthouse credential login "{credential.name}"'
-                raise _NoToken(TokenRefusal("nobody has signed in yet", remedy, 0.0))
+                raise NoToken("nobody has signed in yet", f'run posthouse credential login "{credential.name}"')
             case CredentialKind.BASIC:
-                raise _NoToken(TokenRefusal("it is a password, which gives none", "set its kind", 0.0))
+                raise NoToken("it is a password, which gives none", "set another kind")
 
     def _proof(self, credential: Credential) -> str | Identity:
         if credential.certificate is None:
@@ -177,7 +177,11 @@ class SharedTokens:
         async with self._locks[key]:
             known = self._known.get((key, scope))
             if known is None or self._clock() >= known.renew_at:
-                known = await asyncio.to_thread(self._source.obtain, credential, scope)
+                try:
+                    known = await asyncio.to_thread(self._source.obtain, credential, scope)
+                except NoToken as error:
+                    text = f'no token for the credential "{credential.name}": {error}'
+                    raise SignInFailed(Reply(451, "4.7.0", text)) from None
                 self._known[key, scope] = known
         return known.value
 
@@ -201,7 +205,7 @@ def _unchanged(held: Holding) -> Holding:
 
 
 def _usable(held: Holding, scope: str, now: float) -> HeldToken | None:
-    """What is held, if nobody need be asked. Raises `_NoToken` while there is no point in asking."""
+    """What is held, if nobody need be asked. Raises `NoToken` while there is no point in asking."""
     token, refusal = held.tokens.get(scope), held.refusals.get(scope)
     if token is not None and now < token.renew_at:
         return token
@@ -209,7 +213,7 @@ def _usable(held: Holding, scope: str, now: float) -> HeldToken | None:
         return None
     if good := _just_good(held, scope, now):
         return good
-    raise _NoToken(refusal)
+    raise NoToken(refusal.problem, refusal.remedy)
 
 
 def _just_good(held: Holding, scope: str, now: float) -> HeldToken | None:
@@ -221,8 +225,3 @@ def _wait_after(error: TokenError) -> float:
     from posthouse.net.oauth_wire import TokenUnavailable
 
     return max(_UNAVAILABLE_FOR, error.retry_after) if isinstance(error, TokenUnavailable) else _REFUSED_FOR
-
-
-def _failure(credential: Credential, refusal: TokenRefusal) -> SignInFailed:
-    text = f'no token for the credential "{credential.name}": {refusal.problem}; {refusal.remedy}'
-    return SignInFailed(Reply(451, "4.7.0", text))

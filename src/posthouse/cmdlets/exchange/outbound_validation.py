@@ -51,9 +51,10 @@ def validate(context: Context, bound: Bound) -> Iterator[Value]:
 def _case(settings: Settings, store: Store) -> Case:
     from posthouse.net.dns import Resolver
     from posthouse.probe.doctor.case import Case, Options
+    from posthouse.transports.tokens import TokenSource
 
     resolver = Resolver(settings.delivery.nameservers)
-    return Case(settings, stored_organization(store), resolver, Secrets(store).get, Options())
+    return Case(settings, stored_organization(store), resolver, Secrets(store).get, TokenSource(store), Options())
 
 
 def _carried(case: Case, connector: OutboundConnector, address: str) -> str:

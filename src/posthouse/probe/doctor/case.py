@@ -10,6 +10,7 @@ from posthouse.net.dns import Resolver
 from posthouse.organization import Organization
 from posthouse.organization.connectors import ClientCertificateRef
 from posthouse.settings import Settings
+from posthouse.transports.tokens import TokenSource
 
 TIMEOUT = 20.0
 
@@ -36,12 +37,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`secret` reads one from the store, blocking; it raises `KeyError` or `SpoolError`."""
+    """`secret` reads one from the store, `tokens` gets access tokens; both blocking. The former raises `KeyError` or
+    `SpoolError`."""
 
     settings: Settings
     organization: Organization
     resolver: Resolver
     secret: Callable[[str], bytes]
+    tokens: TokenSource
     options: Options
 
     @property

@@ -16,6 +16,7 @@ from posthouse.net.dns import DnsError
 from posthouse.net.verification import Verifier
 from posthouse.organization import OutboundConnector, TransportKind
 from posthouse.organization.routing import route
+from posthouse.probe.doctor import basic_authentication
 from posthouse.probe.doctor.case import Case
 from posthouse.probe.doctor.certificates import certificate_steps, is_by_public_ca, names_step, usage_step
 from posthouse.probe.doctor.conversation import Conversation
@@ -37,6 +38,8 @@ async def steps(case: Case, connector: OutboundConnector) -> AsyncGenerator[Step
     if connector.transport is TransportKind.MAILBOX:
         yield _mailbox_step(about, case)
         return
+    for step in basic_authentication.steps(case.organization, connector, about):
+        yield step
     if connector.source_address:
         yield (step := _source_step(about, connector.source_address))
         if step.status is Status.FAILED:

@@ -1,49 +1,83 @@
-"""OAuth2: can a token be had with a credential?"""
+"""What signs in: can a token be had with it, and do the hosts of its connectors take it?"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from urllib.parse import urlsplit
 
 from posthouse.net.certificates import CertificateError
-from posthouse.net.oauth import Application, Token, TokenError, acquire_token
+from posthouse.net.verification import Verifier
+from posthouse.organization import OutboundConnector, TransportKind
 from posthouse.organization.connectors import Credential, CredentialKind
 from posthouse.probe.doctor.apart import apart
 from posthouse.probe.doctor.case import Case
-from posthouse.probe.doctor.step import About, Area, Step
+from posthouse.probe.doctor.step import About, Area, Status, Step
 from posthouse.spool import SpoolError
-
-_UNCHECKED: Final = {
-    CredentialKind.BASIC: "a password is proved by signing in, which no connector of this version does",
-    CredentialKind.DEVICE_CODE: "a device code needs a person who signs in",
-    CredentialKind.MANAGED_IDENTITY: "a managed identity is known only to the Azure machine that has it",
-}
+from posthouse.transports.connection import SessionFailed, Timeouts
+from posthouse.transports.dial import Dialler
+from posthouse.transports.hosts import HostFinder
+from posthouse.transports.sign_in import Account, SignInFailed, scopes_of
+from posthouse.transports.tokens import NoToken, SharedTokens
 
 
 async def steps(case: Case, credential: Credential) -> AsyncGenerator[Step, None]:
     about = About(Area.CREDENTIAL, credential.name)
-    if credential.kind in _UNCHECKED:
-        yield about.skipped(f"not checked: {_UNCHECKED[credential.kind]}")
-        return
+    is_password = credential.kind is CredentialKind.BASIC
+    for scope in () if is_password else scopes_of(case.organization, credential):
+        yield (step := await _token_step(case, about, credential, scope))
+        if step.status is Status.FAILED:
+            return
+    connectors = [each for each in case.organization.outbound if credential.name in each.credential]
+    for connector in connectors:
+        if connector.transport is TransportKind.SMTP:
+            yield await _sign_in_step(case, about, credential, connector)
+    if is_password and not connectors:
+        yield about.skipped("not checked: no outbound connector signs in with it")
+
+
+async def _token_step(case: Case, about: About, credential: Credential, scope: str) -> Step:
+    who = "Azure" if credential.kind is CredentialKind.MANAGED_IDENTITY else credential.authority
     try:
-        token = await apart(3 * case.options.timeout, lambda: _token(case, credential))
-    except (CertificateError, SpoolError, KeyError) as error:
-        yield about.failed(f"its secret can't be read: {error}", "apply the organization with it again")
-    except TokenError as error:
-        yield about.failed(f"no token: {error.problem}", error.remedy)
+        token = await apart(3 * case.options.timeout, lambda: case.tokens.obtain(credential, scope, afresh=True))
+    except NoToken as error:
+        return about.failed(f"no token: {error.problem}", error.remedy)
     except TimeoutError:
-        yield about.failed(f"no token: {credential.authority} takes too long", "is a firewall or a proxy in the way?")
-    else:
-        until = datetime.fromtimestamp(token.expires_at, UTC)
-        yield about.ok(f"{credential.authority} gives a token, good until {until:%H:%M} UTC")
+        return about.failed(f"no token: {who} takes too long", "is a firewall or a proxy in the way?")
+    until = datetime.fromtimestamp(token.expires_at, UTC)
+    return about.ok(f"{who} gives a token, for {urlsplit(scope).hostname}, good until {until:%H:%M} UTC")
 
 
-def _token(case: Case, credential: Credential) -> Token:
-    proof = (
-        case.identity(credential.certificate, f"certificate of {credential.name}")
-        if credential.certificate
-        else case.secret(credential.secret).decode()
+async def _sign_in_step(case: Case, about: About, credential: Credential, connector: OutboundConnector) -> Step:
+    """As the relay does it, to the first host that answers."""
+    try:
+        dialler = await asyncio.to_thread(_dialler, case, credential, connector)
+        async with aclosing(HostFinder(connector, case.resolver).hosts("")) as hosts:
+            async for host in hosts:
+                connection = await dialler.dial(host)
+                connection.quit()
+                await connection.lost
+                return about.ok(f'{connection.name} signs {credential.user} in, for the connector "{connector.name}"')
+    except (CertificateError, SpoolError, KeyError) as error:
+        return about.failed(f"its secret can't be read: {error}", "store it again")
+    except SessionFailed as failure:
+        step = about.refused(f'nobody is signed in for the connector "{connector.name}"', failure.reply)
+        return replace(step, status=Status.FAILED) if isinstance(failure, SignInFailed) else step
+    raise AssertionError("there is a host, or it is said why not")
+
+
+def _dialler(case: Case, credential: Credential, connector: OutboundConnector) -> Dialler:
+    """Blocking."""
+    password = case.secret(credential.secret).decode() if credential.kind is CredentialKind.BASIC else ""
+    certificate = connector.client_certificate
+    return Dialler(
+        connector,
+        helo_name=case.settings.hostname,
+        client_identity=case.identity(certificate, "client certificate") if certificate else None,
+        verifier=Verifier(case.organization.trusted_roots),
+        timeouts=Timeouts(*[case.options.timeout] * 8),
+        account=Account(credential, SharedTokens(case.tokens), password),
     )
-    application = Application(credential.tenant, credential.client_id, proof, credential.authority)
-    return acquire_token(application, own_roots=case.organization.trusted_roots, timeout=case.options.timeout)

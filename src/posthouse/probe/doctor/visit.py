@@ -184,6 +184,10 @@ class _Visit:
 
     async def _ask(self) -> AsyncIterator[tuple[str, Step]]:
         sender = self._way.case.sender
+        if self._way.connector.credential:
+            text = f"{self._name}: MAIL and RCPT, for which one must sign in; see the credentials"
+            yield "", self._about.skipped(text)
+            return
         if not self._way.recipients:
             text = f"{self._name}: MAIL and RCPT, since no recipient that is asked about goes this way"
             yield "", self._about.skipped(f"{text}; see --internal and --external")

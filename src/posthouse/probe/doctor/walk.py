@@ -8,13 +8,20 @@ from contextlib import aclosing, closing
 from pathlib import Path
 
 from posthouse.net.dns import Resolver
-from posthouse.organization import Organization, OrganizationError, OutboundConnector, from_document
-from posthouse.probe.doctor import configuration, connector, credential, domain
+from posthouse.organization import (
+    Organization,
+    OrganizationError,
+    OutboundConnector,
+    TransportKind,
+    from_document,
+)
+from posthouse.probe.doctor import configuration, connector, credential, domain, graph
 from posthouse.probe.doctor.case import Case, Options
 from posthouse.probe.doctor.in_order import in_order
 from posthouse.probe.doctor.step import About, Area, Step
 from posthouse.settings import Settings, SettingsError, load
 from posthouse.spool import Organizations, Secrets, SpoolError, Store, open_store
+from posthouse.transports.tokens import TokenSource
 
 _about = About(Area.CONFIGURATION, "settings")
 
@@ -46,8 +53,7 @@ async def _examine_store(settings: Settings, store: Store, options: Options) -> 
         yield _about.failed(f"the organization can't be read: {error}", "apply its file again")
         return
     yield _about.ok(f"the store can be read: {store.name}")
-    resolver = Resolver(settings.delivery.nameservers, lifetime=options.timeout)
-    case = Case(settings, organization, resolver, Secrets(store).get, options)
+    case = _case(settings, store, organization, options)
     for step in await asyncio.to_thread(lambda: [*configuration.steps(case)]):
         yield step
     for name in _unknown(case):
@@ -57,11 +63,37 @@ async def _examine_store(settings: Settings, store: Store, options: Options) -> 
             yield step
 
 
+async def examine_credential(
+    name: str, config: Path | None = None, options: Options | None = None
+) -> AsyncGenerator[Step, None]:
+    """The steps of one credential. Raises `SettingsError`, `SpoolError`, `OrganizationError`."""
+    settings = load(config)
+    with closing(await asyncio.to_thread(open_store, settings.store_url, settings.data_dir, make=False)) as store:
+        organization = from_document((await asyncio.to_thread(Organizations(store).load)).document or {})
+        case = _case(settings, store, organization, options or Options())
+        found = [each for each in organization.credentials if each.name.casefold() == name.casefold()]
+        if not found:
+            names = ", ".join(each.name for each in organization.credentials) or "none"
+            about = About(Area.CREDENTIAL, name)
+            yield about.failed("there is no credential of this name", f"there are: {names}")
+        for one in found:
+            async with aclosing(credential.steps(case, one)) as steps:
+                async for step in steps:
+                    yield step
+
+
+def _case(settings: Settings, store: Store, organization: Organization, options: Options) -> Case:
+    resolver = Resolver(settings.delivery.nameservers, lifetime=options.timeout)
+    tokens = TokenSource(store, own_roots=organization.trusted_roots)
+    return Case(settings, organization, resolver, Secrets(store).get, tokens, options)
+
+
 def _walks(case: Case) -> Iterator[AsyncIterator[Step]]:
     for accepted in case.organization.accepted_domains:
         yield domain.steps(case, accepted.name)
     for chosen in _chosen(case):
-        yield connector.steps(case, chosen)
+        way = graph if chosen.transport is TransportKind.GRAPH else connector
+        yield way.steps(case, chosen)
     for one in case.organization.credentials:
         yield credential.steps(case, one)
 
