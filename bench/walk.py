@@ -22,6 +22,7 @@ from posthouse.relay.census import Census
 from posthouse.relay.connection import Connection
 from posthouse.relay.in_force import InForce
 from posthouse.relay.passwords import Passwords
+from posthouse.relay.rate_limits import RateLimits
 from posthouse.relay.session import Hearing
 from posthouse.settings import Settings
 from posthouse.smtp import NEED_DATA, ClientEngine
@@ -152,6 +153,7 @@ class Walk:
             census=Census(1),
             spool=cast("Spool", self._desk),
             passwords=Passwords(),
+            rate_limits=RateLimits(cast("Spool", self._desk), lambda: _NOW),
             in_force=lambda: in_force,
             new_id=lambda: message_id(int(_NOW * 1000), next(numbers)),
             clock=lambda: _NOW,

@@ -469,10 +469,7 @@ def test_a_password_hash_is_never_shown() -> None:
 def test_settings_that_do_nothing_are_noticed() -> None:
     lines = notices(FULL)
     kept = "is kept but not acted on yet"
-    assert f'inbound_connector "In": rate_limit {kept}' in lines
     assert f'outbound_connector "Out": smtp_dane_mode {kept}' in lines
-    assert f'outbound_connector "Out": throttle: messages_per_minute {kept}' in lines
-    assert f'outbound_connector "Out": throttle: connections {kept}' in lines
     assert 'credential "Relay app" signs in nowhere; name it in the credential of an outbound connector' in lines
     using = OutboundConnector("Out", recipient_domains=("*",), credential=("Relay app",))
     assert notices(Organization(outbound=(using,), credentials=FULL.credentials)) == ()

@@ -58,6 +58,8 @@ class Scripted:
         self.at_once -= 1
         return self.answer(delivery)
 
+    async def end_idle(self) -> None: ...
+
     async def close(self) -> None: ...
 
 
@@ -80,7 +82,11 @@ def made(spool: RecordingSpool, transport: Transport | None) -> Dispatcher:
         clock=lambda: 1000.0,
     )
     return Dispatcher(
-        organization=lambda: ORGANIZATION, transport=lambda _: transport, settler=settler, clock=lambda: 1000.0
+        organization=lambda: ORGANIZATION,
+        transport=lambda _: transport,
+        settler=settler,
+        spool=cast("Spool", spool),
+        clock=lambda: 1000.0,
     )
 
 

@@ -14,6 +14,7 @@ from posthouse.relay.census import Census
 from posthouse.relay.connection import Connection
 from posthouse.relay.in_force import InForce
 from posthouse.relay.listener import OpenListener
+from posthouse.relay.rate_limits import RateLimits
 from posthouse.relay.session import Hearing
 from posthouse.settings import Limits, Listener, Settings
 from posthouse.spool import NewMessage
@@ -81,6 +82,7 @@ class Desk:
         self.taken: list[Message] = []
         self.loop = asyncio.new_event_loop()
         in_force = InForce.made(1, organization, Settings(hostname="relay.test", limits=limits))
+        self.rate_limits = RateLimits(self, lambda: self.wall_clock)
         ids = itertools.count(1)
         self.hearing = Hearing(
             listener=listener,
@@ -89,6 +91,7 @@ class Desk:
             census=Census(1),
             spool=self,
             passwords=self,
+            rate_limits=self.rate_limits,
             in_force=lambda: in_force,
             new_id=lambda: f"id{next(ids)}",
             clock=lambda: self.wall_clock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from posthouse.organization.connectors import InboundConnector, OutboundConnector, Throttle
+from posthouse.organization.connectors import InboundConnector, OutboundConnector
 from posthouse.organization.model import Organization
 
 NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
@@ -14,7 +14,6 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
         "treat_messages_as_internal",
         "ef_skip_last_ip",
         "ef_skip_ips",
-        "rate_limit",
     ),
     OutboundConnector: (
         "mta_sts_mode",
@@ -22,7 +21,6 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
         "sender_rewriting_enabled",
         "test_mode",
     ),
-    Throttle: ("messages_per_minute", "recipients_per_day", "connections"),
 }
 """Fields that are read, kept and written back, and change nothing in this version."""
 
@@ -53,12 +51,11 @@ def _inbound(connector: InboundConnector) -> Iterator[str]:
 def _outbound(connector: OutboundConnector) -> Iterator[str]:
     label = f'outbound_connector "{connector.name}"'
     yield from _not_acted_on(label, connector)
-    yield from _not_acted_on(f"{label}: throttle", connector.throttle)
     if not connector.recipient_domains and not connector.all_accepted_domains:
         yield f"{label}: it carries nothing; set recipient_domains or all_accepted_domains"
 
 
-def _not_acted_on(label: str, item: InboundConnector | OutboundConnector | Throttle) -> Iterator[str]:
+def _not_acted_on(label: str, item: InboundConnector | OutboundConnector) -> Iterator[str]:
     for field in dataclasses.fields(item):
         if field.name in NOT_ACTED_ON[type(item)] and getattr(item, field.name) != field.default:
             yield f"{label}: {field.name} is kept but not acted on yet"

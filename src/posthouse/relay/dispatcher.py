@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from posthouse import observe
 from posthouse.mail import Delivery, Message, Outcome, Reply, Status, domain_of
-from posthouse.organization import Organization, route
+from posthouse.organization import Organization, Priority, route
 from posthouse.organization.policy import NO_SUCH_MAILBOX
+from posthouse.relay.answers import (
+    NO_ROUTE,
+    NO_TRANSPORT,
+    TRANSPORT_BROKE,
+    asks_to_slow_down,
+    is_unreachable,
+    with_quota_deferred,
+)
+from posthouse.relay.limits import Limits, limits_in
 from posthouse.relay.settling import OpenLease, Settler
-from posthouse.spool import Lease, Pending
+from posthouse.relay.throttle import Gate, Hands
+from posthouse.spool import Lease, Pending, Spool
 from posthouse.transports import Transport
 
 LANES = 10
 """Deliveries at once to one destination in one worker."""
 ALL_LANES = 200
 """Deliveries at once in one worker: each may hold a connection, and a mail may have a thousand destinations."""
-
-NO_ROUTE = Reply(550, "5.4.4", "No outbound connector takes mail for this domain")
-NO_TRANSPORT = Reply(451, "4.3.5", "The outbound connector can't be used; the log says more")
-TRANSPORT_BROKE = Reply(451, "4.3.0", "Internal error of the transport; the log says more")
 
 log = observe.logger
 
@@ -35,13 +41,16 @@ class Dispatcher:
         organization: Callable[[], Organization],
         transport: Callable[[str], Transport | None],
         settler: Settler,
+        spool: Spool,
         clock: Callable[[], float],
     ) -> None:
         self._organization = organization
         self._transport = transport
         self._settler = settler
         self._clock = clock
+        self._hands = Hands(spool, settler, clock, self._priority, self._attempt, self._settle, self._end_idle)
         self._lanes: dict[tuple[str, str], Lanes] = {}
+        self._gates: dict[tuple[str, str], Gate] = {}
         self._at_once = asyncio.Semaphore(ALL_LANES)
         self._draining = False
 
@@ -62,21 +71,38 @@ class Dispatcher:
         for key, recipients in groups.items():
             self._put(held, Delivery(message, tuple(recipients), *key))
 
+    def limit(self, organization: Organization) -> None:
+        """Keep this organization's limits from now on."""
+        limits = {(each.connector, ""): each for each in limits_in(organization)}
+        for key, gate in self._gates.items():
+            if not key[1]:
+                gate.limit(limits.get(key) or Limits(key[0]))
+        fresh = limits.keys() - self._gates.keys()
+        self._gates |= {key: Gate(self._hands, limits[key], self._ended) for key in fresh}
+        passed = [
+            queue for key, queue in (*self._lanes.items(), *self._gates.items()) if key[1] and (key[0], "") in fresh
+        ]
+        for held, delivery in [each for queue in passed for each in queue.withdraw()]:
+            self._put(held, delivery)
+
     def drain(self) -> None:
         """Start nothing more; what is queued stays leased until the store gives it back."""
         self._draining = True
-        for lanes in self._lanes.values():
-            lanes.queue.clear()
+        for queue in self._queues():
+            queue.withdraw()
 
     async def drained(self) -> None:
         """Wait for the deliveries that are on their way. Whoever stops waiting ends them."""
-        tasks = [task for lanes in self._lanes.values() for task in lanes.tasks]
+        tasks = [task for queue in self._queues() for task in queue.tasks]
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _put(self, held: OpenLease, delivery: Delivery) -> None:
         if self._draining:
             return
         key = (delivery.connector, delivery.destination)
+        if self._gates and (gate := self._gate(key)) is not None:
+            gate.put(held, delivery)
+            return
         lanes = self._lanes.get(key)
         if lanes is None:
             lanes = self._lanes[key] = Lanes()
@@ -84,6 +110,11 @@ class Dispatcher:
         if len(lanes.tasks) < LANES:
             task = asyncio.get_running_loop().create_task(self._work(key, lanes))
             lanes.tasks.add(task)
+
+    def _gate(self, key: tuple[str, str]) -> Gate | None:
+        """The connector's, or the destination's if it has one of its own; there is none for what goes nowhere."""
+        connector, destination = key
+        return (self._gates.get((connector, "")) or self._gates.get(key)) if destination else None
 
     async def _work(self, key: tuple[str, str], lanes: Lanes) -> None:
         """One lane: deliver until the queue is empty."""
@@ -95,14 +126,43 @@ class Dispatcher:
                     held, delivery = lanes.queue.popleft()
                     outcomes = await self._attempt(delivery)
                 await self._settle(held, delivery, outcomes)
-                if _is_unreachable(outcomes):
-                    await self._defer_waiting(lanes, outcomes[0])
+                if outcomes[0].status is Status.DEFERRED:
+                    await self._spare(key, lanes, outcomes)
         finally:
             task = asyncio.current_task()
             assert task is not None
             lanes.tasks.discard(task)
             if not lanes.tasks and not lanes.queue:
                 self._lanes.pop(key, None)
+
+    async def _spare(self, key: tuple[str, str], lanes: Lanes, outcomes: Sequence[Outcome]) -> None:
+        """Whom nobody answers for, or who has had too much of us, gets less of what waits."""
+        first = outcomes[0]
+        if is_unreachable(outcomes):
+            await self._defer_waiting(lanes, first)
+        elif asks_to_slow_down(first.reply) and self._gate(key) is None:
+            gate = self._gates[key] = Gate(self._hands, Limits(key[0]), self._ended)
+            gate.slow_down(key[1], first.reply)
+            for held, delivery in lanes.withdraw():
+                self._put(held, delivery)
+
+    def _queues(self) -> Iterable[Lanes | Gate]:
+        return (*self._lanes.values(), *self._gates.values())
+
+    def _ended(self, gate: Gate) -> None:
+        """A gate has nothing more to do: it stays where it has limits to keep, or a destination to spare."""
+        if gate.is_needed:
+            return
+        self._gates = {key: each for key, each in self._gates.items() if each is not gate}
+
+    def _priority(self, inbound: str | None) -> Priority:
+        connectors = (each.priority for each in self._organization().inbound if each.name == inbound)
+        return next(connectors, Priority.NORMAL)
+
+    async def _end_idle(self, connector: str) -> None:
+        transport = self._transport(connector)
+        if transport is not None:
+            await transport.end_idle()
 
     def _way(self, organization: Organization, forward_path: str) -> tuple[str, str]:
         """Connector and destination of a recipient. Each is empty where there is none.
@@ -125,15 +185,15 @@ class Dispatcher:
         if transport is None:  # it may also have been removed meanwhile: route anew at the next attempt
             return self._all(delivery, Status.DEFERRED, NO_TRANSPORT)
         try:
-            return await transport.deliver(delivery)
+            outcomes = await transport.deliver(delivery)
         except Exception as error:  # noqa: BLE001 - a defect in one transport must not lose mail or stop the lane
             log.error("transport broke", id=delivery.message.id, connector=delivery.connector, error=repr(error))
             return self._all(delivery, Status.DEFERRED, TRANSPORT_BROKE)
+        return with_quota_deferred(outcomes) if outcomes[0].status is Status.FAILED else outcomes
 
     async def _defer_waiting(self, lanes: Lanes, cause: Outcome) -> None:
         """What waits behind a destination that nobody answers at would only wait longer: it gets the same outcome."""
-        waiting, lanes.queue = lanes.queue, deque()
-        for held, delivery in waiting:
+        for held, delivery in lanes.withdraw():
             await self._settle(held, delivery, self._all(delivery, Status.DEFERRED, cause.reply))
 
     async def _settle(self, held: OpenLease, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
@@ -156,10 +216,7 @@ class Lanes:
         self.queue: deque[tuple[OpenLease, Delivery]] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
 
-
-def _is_unreachable(outcomes: Sequence[Outcome]) -> bool:
-    """Deferred without any host having spoken, and not for a reason that lies in the message."""
-    return all(
-        outcome.status is Status.DEFERRED and not outcome.remote and outcome.reply is not TRANSPORT_BROKE
-        for outcome in outcomes
-    )
+    def withdraw(self) -> Iterable[tuple[OpenLease, Delivery]]:
+        """Take out all that waits."""
+        waiting, self.queue = self.queue, deque()
+        return waiting

@@ -25,6 +25,7 @@ from posthouse.relay.budget import Budget
 from posthouse.relay.census import Census
 from posthouse.relay.in_force import InForce
 from posthouse.relay.passwords import Passwords
+from posthouse.relay.rate_limits import RateLimits
 from posthouse.relay.transaction import Transaction
 from posthouse.settings import Listener
 from posthouse.smtp import (
@@ -52,6 +53,8 @@ TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS not available due to a temporary reas
 STORE_UNAVAILABLE = Reply(452, "4.3.1", "Insufficient system resources")
 LOGIN_OK = Reply(235, "2.7.0", "Authentication successful")
 LOGIN_REFUSED = Reply(535, "5.7.3", "Authentication unsuccessful")
+TOO_FAST = Reply(450, "4.7.1", "Message submission rate for this client has exceeded the configured limit")
+"""Exchange's words for its receive connectors' MessageRateLimit, which says 421 and closes."""
 
 log = observe.logger
 
@@ -67,6 +70,7 @@ class Hearing:
     census: Census
     spool: Spool
     passwords: Passwords
+    rate_limits: RateLimits
     in_force: Callable[[], InForce]
     new_id: Callable[[], str]
     clock: Callable[[], float]
@@ -197,7 +201,29 @@ class Session:
         self._transaction = Transaction(
             message_id, event, organization, attribution, hostname=hearing.hostname, spool=hearing.spool
         )
+        connector = attribution.connector
+        if connector is not None and connector.rate_limit is not None:
+            self._check_rate(self._transaction, hearing.rate_limits.take(connector))
+            return
         self._connection.engine.reply(SENDER_OK)
+
+    def _check_rate(self, transaction: Transaction, may_come: bool | asyncio.Future[bool]) -> None:
+        if isinstance(may_come, asyncio.Future):
+            may_come.add_done_callback(partial(self._on_rate_checked, transaction))
+        elif may_come:
+            self._connection.engine.reply(SENDER_OK)
+        else:
+            self.forget_transaction()
+            self._refuse(TOO_FAST, transaction.id, transaction.mail.reverse_path)
+
+    def _on_rate_checked(self, transaction: Transaction, check: asyncio.Future[bool]) -> None:
+        if self._transaction is not transaction:  # the client has gone meanwhile
+            return
+        if check.result():
+            self._connection.answer(SENDER_OK)
+        else:
+            self.forget_transaction()
+            self._connection.answer(self._refusal(TOO_FAST, transaction.id, transaction.mail.reverse_path))
 
     def _on_rcpt(self, event: RcptTo) -> None:
         transaction = self._open_transaction()
@@ -312,13 +338,15 @@ class Session:
         return self._transaction
 
     def _refuse(self, reply: Reply, message_id: str, reverse_path: str, forward_path: str = "") -> None:
-        """Answer no, with the message id and our name, so that the client's log leads to this log line."""
+        self._connection.engine.reply(self._refusal(reply, message_id, reverse_path, forward_path))
+
+    def _refusal(self, reply: Reply, message_id: str, reverse_path: str, forward_path: str = "") -> Reply:
+        """A no, with the message id and our name, so that the client's log leads to this log line."""
         hostname = self._hearing.hostname
-        observe.counters.refused(reply.enhanced)
         log.info(
             "refused", id=message_id, client=self.ip, sender=reverse_path, recipient=forward_path, reply=str(reply)
         )
-        self._connection.engine.reply(Reply(reply.code, reply.enhanced, f"{reply.text} [{message_id} {hostname}]"))
+        return Reply(reply.code, reply.enhanced, f"{reply.text} [{message_id} {hostname}]")
 
 
 _HANDLERS: dict[type, Callable[[Session, Any], None]] = {

@@ -29,6 +29,7 @@ from posthouse.relay.exits import Exits
 from posthouse.relay.in_force import InForce, Watch
 from posthouse.relay.listener import OpenListener, identity_file
 from posthouse.relay.passwords import Passwords
+from posthouse.relay.rate_limits import RateLimits
 from posthouse.relay.scheduler import Scheduler
 from posthouse.relay.session import Hearing
 from posthouse.relay.settling import Settler
@@ -108,6 +109,7 @@ class Worker:
         self._budget = Budget()
         self._verifier: Verifier | None = None
         self._passwords = Passwords()
+        self._rate_limits = RateLimits(self._spool, time.time)
         self._exits = Exits(
             hostname=settings.hostname,
             mailboxes=settings.data_dir / "mailboxes",
@@ -128,6 +130,7 @@ class Worker:
             organization=lambda: self._watch.current.organization,
             transport=self._exits.transport,
             settler=settler,
+            spool=self._spool,
             clock=time.time,
         )
         self._scheduler = Scheduler(self._spool, self._budget, self._dispatcher.take, time.time)
@@ -162,6 +165,7 @@ class Worker:
         if self._verifier is None or roots != self._watch.current.organization.trusted_roots:
             self._verifier = Verifier(roots)
         await self._exits.prepare(in_force.organization, self._verifier)
+        self._dispatcher.limit(in_force.organization)
         for listener in self._listeners:
             listener.prepare(self._verifier)
 
@@ -175,6 +179,7 @@ class Worker:
             census=self._census,
             spool=self._spool,
             passwords=self._passwords,
+            rate_limits=self._rate_limits,
             in_force=lambda: self._watch.current,
             new_id=new_id,
             clock=time.time,

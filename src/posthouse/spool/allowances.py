@@ -7,7 +7,7 @@ The nodes' clocks have to agree within a second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -109,6 +109,16 @@ def take(connection: sa.Connection, wish: Wish, now: float) -> Grant:
         used[bucket] = used.get(bucket, 0) + permits
         _count(connection, wanted, bucket, used[bucket])
     return Grant(permits, wanted.good_until(now), wanted.opens_at(used, wish.least))
+
+
+def take_all(connection: sa.Connection, wishes: Sequence[Wish], now: float) -> list[Grant]:
+    """The same for what is of use only together: what one limit refuses is not taken from those after it."""
+    grants: list[Grant] = []
+    for wish in wishes:
+        grants.append(take(connection, wish, now))
+        if not grants[-1].permits:
+            break
+    return grants
 
 
 def share(

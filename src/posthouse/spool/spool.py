@@ -114,8 +114,9 @@ class Spool:
         return claimed
 
     async def permits(self, wishes: Sequence[Wish], now: float) -> list[Grant]:
-        """Take permits of limits that all workers share. Raises `StoreUnavailable` or `StoreUncertain`."""
-        return await self._act(lambda tx: [allowances.take(tx.connection, wish, now) for wish in wishes])
+        """Take permits of limits that all workers share: none of a limit where one before it has none to give. Raises
+        `StoreUnavailable` or `StoreUncertain`."""
+        return await self._act(lambda tx: allowances.take_all(tx.connection, wishes, now))
 
     async def connections(self, key: str, *, most: int, held: int, wanted: int, now: float) -> Share:
         """Ask for connections out of `most` that all workers share: up to `held` are open here, `wanted` are so many in

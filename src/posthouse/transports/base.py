@@ -19,6 +19,10 @@ class Transport(Protocol):
         """Try once: one outcome for each of `delivery.recipients`. Trouble on the way is an outcome, never raised."""
         ...
 
+    async def end_idle(self) -> None:
+        """End the connections that are kept idle, since others want them; return when they have ended."""
+        ...
+
     async def close(self) -> None:
         """Let go of what is kept between deliveries. Those under way go on to their end."""
         ...

@@ -38,6 +38,8 @@ class FakeTransport:
         reply = next(self._replies)
         return [self._outcome(delivery, index, reply) for index in delivery.recipients]
 
+    async def end_idle(self) -> None: ...
+
     async def close(self) -> None:
         self.closed = True
 

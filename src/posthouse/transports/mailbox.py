@@ -38,6 +38,9 @@ class MailboxTransport:
         """Write the message for each recipient; a mailbox that can't be written is deferred."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._deliver, delivery)
 
+    async def end_idle(self) -> None:
+        """There are no connections."""
+
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
 

@@ -31,6 +31,9 @@ class RewritingTransport:
         rewritten = replace(message, envelope=envelope, content=content)
         return await self._transport.deliver(replace(delivery, message=rewritten))
 
+    async def end_idle(self) -> None:
+        await self._transport.end_idle()
+
     async def close(self) -> None:
         await self._transport.close()
 

@@ -51,13 +51,9 @@ def test_each_field_of_a_connector_has_its_parameter(model: type) -> None:
         assert {cmdlet_spelling(field.name) for field in dataclasses.fields(model)} <= names
 
 
-COMING = {"rate_limit", "rewrite_from", "priority"}
-"""Kept in the organization, with a notice, until the relay acts on them."""
-
-
 @pytest.mark.parametrize("model", [InboundConnector, OutboundConnector])
 def test_what_does_not_act_is_taken_only_as_what_holds(model: type) -> None:
-    keys = set(NOT_ACTED_ON[model]) - COMING
+    keys = NOT_ACTED_ON[model]
     for verb in ("New", "Set"):
         cmdlet = next(one for one in EXCHANGE.cmdlets if one.name == f"{verb}-{model.__name__}")
         only = {parameter.name for parameter in cmdlet.parameters if parameter.help.startswith("Only $")} | {
