@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from posthouse.cmdlets.dates import parse_date
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import ArrayList, Hashtable, PSObject, TypeReference, Value, items, type_name
+from posthouse.cmdlets.values import ArrayList, GenericList, Hashtable, PSObject, TypeReference, Value, items, type_name
 
 
 class ConversionError(Exception):
@@ -215,6 +215,10 @@ def _to_list(value: Value) -> ArrayList:
     return ArrayList(() if value is None else items(value))
 
 
+def _to_generic_list(value: Value) -> GenericList:
+    return GenericList(() if value is None else items(value))
+
+
 def _to_type(value: Value) -> TypeReference:
     return value if isinstance(value, TypeReference) else TypeReference(to_text(value))
 
@@ -241,6 +245,7 @@ SCRIPT_BLOCK = PSType("System.Management.Automation.ScriptBlock", _to_script_blo
 CUSTOM = PSType("System.Management.Automation.PSObject", _to_object)
 ARRAY = PSType("System.Object[]", _to_array)
 LIST = PSType("System.Collections.ArrayList", _to_list)
+GENERIC_LIST = PSType("System.Collections.Generic.List`1", _to_generic_list)
 TYPE = PSType("System.Type", _to_type)
 STRINGS = array_of(STRING)
 PARAMETER_BOOLEAN = PSType("System.Boolean", _to_parameter_boolean)
@@ -278,5 +283,7 @@ def named(name: str) -> PSType | None:
     key = "".join(name.lower().split()).removeprefix("system.")
     if key in NAMED:
         return NAMED[key]
+    if key.startswith("collections.generic.list["):
+        return GENERIC_LIST
     element = NAMED.get(key.removesuffix("[]")) if key.endswith("[]") else None
     return array_of(element) if element else None

@@ -238,6 +238,15 @@ class Context(Protocol):
 
     def verbose(self, text: str) -> None: ...
 
+    @property
+    def information(self) -> bool:
+        """Whether informational texts are shown."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, as long as the script may."""
+        ...
+
     def error(self, error: PSError) -> None:
         """Report an error and go on with the same object. Raising it ends the object instead."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,26 +37,27 @@ class LimitReached(Exception):
 @dataclass(slots=True)
 class Budget:
     """What is left. `size` counts all that was ever made, in characters and elements; `seconds` and `memory` are what
-    the process may use on top of what it had used when the script began.
+    the process may use on top of what it had used when the script began; `waiting` is how long it may sleep.
     """
 
     steps: int = 5_000_000
     size: int = 256 << 20
     output: int = 64 << 20
-    seconds: float = 60.0
+    seconds: float = 30.0
     memory: int = 1 << 30
-    _full: tuple[int, int, int] = field(init=False)
+    waiting: float = 3600.0
+    _full: tuple[int, int, int, float] = field(init=False)
     _until: float = field(init=False)
     _up_to: int = field(init=False)
     _calls: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        self._full = (self.steps, self.size, self.output)
+        self._full = (self.steps, self.size, self.output, self.waiting)
         self.refill()
 
     def refill(self) -> None:
         """For the next script of a session."""
-        self.steps, self.size, self.output = self._full
+        self.steps, self.size, self.output, self.waiting = self._full
         used = resource.getrusage(resource.RUSAGE_SELF)
         self._until = used.ru_utime + self.seconds
         self._up_to = used.ru_maxrss + (self.memory >> 10)
@@ -77,6 +79,12 @@ class Budget:
         self.output -= size
         if self.output < 0:
             raise LimitReached("it writes too much")
+
+    def wait(self, seconds: float) -> None:
+        self.waiting -= seconds
+        if self.waiting < 0:
+            raise LimitReached("it waits too long")
+        time.sleep(seconds)
 
     def _measure(self) -> None:
         self._calls += 1

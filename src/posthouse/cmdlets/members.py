@@ -16,7 +16,7 @@ from posthouse.cmdlets.limits import Budget
 from posthouse.cmdlets.numbers import format_value
 from posthouse.cmdlets.operators import compare, equal, sort_key
 from posthouse.cmdlets.text import span_text, to_text
-from posthouse.cmdlets.values import ArrayList, Hashtable, PSObject, Value, collected, items, type_name
+from posthouse.cmdlets.values import ArrayList, GenericList, Hashtable, PSObject, Value, collected, items, type_name
 
 _int = INT.convert
 
@@ -183,6 +183,7 @@ _SWITCH: Mapping[str, Member] = {"ispresent": lambda given: given}
 
 _METHODS: tuple[tuple[type, Mapping[str, Member]], ...] = (
     (str, _TEXT),
+    (GenericList, {**_ARRAY, **_LIST, "add": lambda values, value: values.append(value)}),
     (ArrayList, {**_ARRAY, **_LIST}),
     (list, _ARRAY),
     (Hashtable, _HASHTABLE),

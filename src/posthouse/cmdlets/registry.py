@@ -28,5 +28,5 @@ class Registry:
 
 
 def _short(name: str) -> str:
-    """`System.` may be left out, as in PowerShell."""
-    return name.lower().removeprefix("system.")
+    """`System.` may be left out, as in PowerShell; what a generic type holds says nothing here."""
+    return name.lower().removeprefix("system.").partition("[")[0]

@@ -67,6 +67,10 @@ class ArrayList(list[Value]):
     """A System.Collections.ArrayList, which unlike an array can grow."""
 
 
+class GenericList(ArrayList):
+    """A System.Collections.Generic.List, whose Add returns nothing. It takes elements of any type."""
+
+
 @dataclass(slots=True, eq=False)
 class PSObject:
     """An object with named properties: what cmdlets return, and what stands for a .NET object.
@@ -114,6 +118,7 @@ _SCALARS: tuple[tuple[type, str], ...] = (
     (datetime, "System.DateTime"),
     (timedelta, "System.TimeSpan"),
     (bytes, "System.Byte[]"),
+    (GenericList, "System.Collections.Generic.List`1"),
     (ArrayList, "System.Collections.ArrayList"),
     (list, "System.Object[]"),
     (TypeReference, "System.RuntimeType"),

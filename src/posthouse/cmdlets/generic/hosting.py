@@ -1,65 +1,22 @@
-"""What talks to whoever started the script, and the clock, new objects and help."""
+"""The clock, new objects and help."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from posthouse.cmdlets import members
 from posthouse.cmdlets.binding import parameters_of
 from posthouse.cmdlets.conversion import ARRAY, DATE, HASHTABLE, INT, STRING, STRINGS, SWITCH
-from posthouse.cmdlets.display import cell
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.generic.objects import INPUT, pipeline
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter
 from posthouse.cmdlets.numbers import format_value
 from posthouse.cmdlets.patterns import like
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import ArrayList, Hashtable, PSObject, Value, items
+from posthouse.cmdlets.values import Hashtable, PSObject, Value, items
 
 _COMMAND_INFO = "System.Management.Automation.CmdletInfo"
-_CATEGORIES = (
-    *("NotSpecified", "InvalidArgument", "InvalidData", "InvalidOperation", "InvalidType", "ObjectNotFound"),
-    *("OperationStopped", "OperationTimeout", "PermissionDenied", "ResourceUnavailable", "SyntaxError", "WriteError"),
-)
-
-
-def write_output(_context: Context, bound: Bound) -> Iterator[Value]:
-    for value in pipeline(bound):
-        yield from [value] if bound.get("NoEnumerate") else items(value)
-
-
-def write_host(context: Context, bound: Bound) -> Iterator[Value]:
-    separator = to_text(bound.get("Separator", " "))
-    values = [bound["Object"]] if "Object" in bound else list(bound.pipeline)
-    for value in values or [""]:
-        parts = [cell(part) if isinstance(part, datetime) else to_text(part) for part in items(value)]
-        text = separator.join(parts) + ("" if bound.get("NoNewline") else "\n")
-        context.services.host.write("host", text)
-    yield from ()
-
-
-def write_warning(context: Context, bound: Bound) -> Iterator[Value]:
-    context.warning(bound["Message"])
-    yield from ()
-
-
-def write_verbose(context: Context, bound: Bound) -> Iterator[Value]:
-    context.verbose(bound["Message"])
-    yield from ()
-
-
-def write_error(context: Context, bound: Bound) -> Iterator[Value]:
-    context.error(
-        PSError(
-            bound["Message"],
-            category=bound.get("Category", "NotSpecified"),
-            error_id=bound.get("ErrorId") or "Microsoft.PowerShell.Commands.WriteErrorException",
-            exception="Microsoft.PowerShell.Commands.WriteErrorException",
-            target=bound.get("TargetObject"),
-        )
-    )
-    yield from ()
 
 
 def get_date(context: Context, bound: Bound) -> Iterator[Value]:
@@ -87,30 +44,17 @@ def new_timespan(context: Context, bound: Bound) -> Iterator[Value]:
 
 def new_object(context: Context, bound: Bound) -> Iterator[Value]:
     """Of the few types that are known here."""
-    name = bound["TypeName"]
-    arguments = list(items(bound.get("ArgumentList", [])))
-    made = _made(context, name, arguments)
+    kind = context.registry.net_type(bound["TypeName"])
+    if kind is None:
+        text = f"Cannot find type [{bound['TypeName']}]: verify that the assembly containing this type is loaded."
+        raise PSError(text, category="InvalidType", error_id="TypeNotFound")
+    made = kind.new(context.services, list(items(bound.get("ArgumentList", []))))
     for key, value in bound.get("Property", Hashtable()).items():
         if isinstance(made, PSObject) and made.setters is None:
             made.properties[key] = value
         else:
             members.put(made, to_text(key), value)
     yield made
-
-
-def _made(context: Context, name: str, arguments: list[Value]) -> Value:
-    kind = context.registry.net_type(name)
-    short = name.lower().removeprefix("system.").removeprefix("collections.").removeprefix("management.automation.")
-    if kind:
-        return kind.new(context.services, arguments)
-    if short == "arraylist":
-        return ArrayList(items(arguments[0]) if arguments else ())
-    if short == "hashtable":
-        return Hashtable()
-    if short in ("psobject", "pscustomobject", "object"):
-        return PSObject.of("System.Management.Automation.PSCustomObject", {})
-    text = f"Cannot find type [{name}]: verify that the assembly containing this type is loaded."
-    raise PSError(text, category="InvalidType", error_id="TypeNotFound")
 
 
 def add_member(_context: Context, bound: Bound) -> Iterator[Value]:
@@ -158,54 +102,11 @@ def _parameter_row(parameter: Parameter) -> dict[str, Value]:
     }
 
 
-def _message(name: str = "Message") -> Parameter:
-    return Parameter(
-        name=name, type=STRING, aliases=("Msg",), position=0, mandatory=True, from_pipeline=True, allow_empty=True
-    )
-
-
 def _numbers(*names: str) -> Iterable[Parameter]:
     return (Parameter(name=name, type=INT) for name in names)
 
 
 HOSTING = (
-    Cmdlet(
-        "Write-Output",
-        (
-            Parameter(name="InputObject", position=0, from_pipeline=True, rest=True, allow_empty=True),
-            Parameter(name="NoEnumerate", type=SWITCH),
-        ),
-        write_output,
-        aliases=("echo", "write"),
-        synopsis="Gives objects on.",
-        whole=True,
-    ),
-    Cmdlet(
-        "Write-Host",
-        (
-            Parameter(name="Object", position=0, rest=True, allow_empty=True),
-            Parameter(name="Separator"),
-            Parameter(name="NoNewline", type=SWITCH),
-            Parameter(name="ForegroundColor", type=STRING, help="Taken: nothing is coloured."),
-            Parameter(name="BackgroundColor", type=STRING, help="Taken: nothing is coloured."),
-        ),
-        write_host,
-        synopsis="Shows a text.",
-        whole=True,
-    ),
-    Cmdlet("Write-Warning", (_message(),), write_warning, synopsis="Shows a warning."),
-    Cmdlet("Write-Verbose", (_message(),), write_verbose, synopsis="Shows a text where -Verbose asks for it."),
-    Cmdlet(
-        "Write-Error",
-        (
-            _message(),
-            Parameter(name="Category", type=STRING, values=_CATEGORIES),
-            Parameter(name="ErrorId", type=STRING),
-            Parameter(name="TargetObject"),
-        ),
-        write_error,
-        synopsis="Reports an error.",
-    ),
     Cmdlet(
         "Get-Date",
         (

@@ -14,7 +14,7 @@ from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter
 from posthouse.cmdlets.operators import equal, sort_key
 from posthouse.cmdlets.patterns import like
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import CUSTOM_OBJECT, PSObject, Value, collected, items
+from posthouse.cmdlets.values import CUSTOM_OBJECT, Hashtable, PSObject, Value, collected, items
 
 INPUT = Parameter(name="InputObject", from_pipeline=True, allow_empty=True, help="What comes through the pipeline.")
 _COMPARISONS = (
@@ -167,14 +167,22 @@ def group_object(context: Context, bound: Bound) -> Iterator[Value]:
     for item in pipeline(bound):
         context.charge(1)
         values = [selector.get(item) for selector in chosen] or [item]
-        key = ", ".join(to_text(value) for value in values)
+        key = _name(values)
         groups.setdefault(key if bound.get("CaseSensitive") else key.lower(), (values, []))[1].append(item)
+    if bound.get("AsHashTable"):
+        as_text = bool(bound.get("AsString")) or len(chosen) > 1
+        yield Hashtable((_name(values) if as_text else values[0], group) for values, group in groups.values())
+        return
     for values, group in groups.values():
         yield _group(values, group, without=bool(bound.get("NoElement")))
 
 
+def _name(values: list[Value]) -> str:
+    return ", ".join(to_text(value) for value in values)
+
+
 def _group(values: list[Value], group: list[Value], *, without: bool) -> PSObject:
-    properties = {"Count": len(group), "Name": ", ".join(to_text(value) for value in values)}
+    properties = {"Count": len(group), "Name": _name(values)}
     if without:
         return PSObject.of("Microsoft.PowerShell.Commands.GroupInfoNoElement", properties)
     return PSObject.of("Microsoft.PowerShell.Commands.GroupInfo", {**properties, "Group": group, "Values": values})
@@ -282,7 +290,7 @@ OBJECTS = (
     ),
     Cmdlet(
         "Group-Object",
-        (_PROPERTY, INPUT, *_switches("NoElement", "CaseSensitive")),
+        (_PROPERTY, INPUT, *_switches("NoElement", "CaseSensitive", "AsHashTable", "AsString")),
         group_object,
         aliases=("group",),
         synopsis="Groups objects that have the same properties.",

@@ -20,10 +20,6 @@ _NOT_RUN = {
     "start-process": "Programs can't be started.",
     "start-job": "Background jobs are not run here.",
     "add-type": "Code in other languages is not run here.",
-    "import-module": "The cmdlets are all here; leave the line out.",
-    "install-module": "The cmdlets are all here; leave the line out.",
-    "connect-exchangeonline": "There is no tenant to connect to; leave the line out.",
-    "disconnect-exchangeonline": "There is no tenant to disconnect from; leave the line out.",
 }
 _CASTS = ("ordered", "void")
 

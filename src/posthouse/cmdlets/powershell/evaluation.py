@@ -15,7 +15,7 @@ from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.scope import Frame
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import Hashtable, PSObject, TypeReference, Value, collected, items
+from posthouse.cmdlets.values import Hashtable, TypeReference, Value, collected, items, type_name
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _READ_ONLY = (*_CONSTANTS, "matches", "psitem", "_", "psscriptroot", "error", "?", "pscmdlet")
@@ -243,11 +243,11 @@ def element(target: Value, index: Value) -> Value:
     """`target[index]`; $null beyond the end, from the end for a negative one."""
     if isinstance(target, Hashtable):
         return target.get(index)
-    if isinstance(target, PSObject):
-        return target.properties.get(index)
     if isinstance(target, str | list | bytes):
         at = cast_value("int", index)
         return target[at] if -len(target) <= at < len(target) else None
+    if isinstance(index, str):
+        raise PSError(f"Unable to index into an object of type {type_name(target)}.", error_id="CannotIndex")
     return target if index in (0, -1) else None
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 from tree_sitter import Node
 
 from posthouse.cmdlets import statics
-from posthouse.cmdlets.conversion import number
+from posthouse.cmdlets.conversion import named, number
 from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.scanner import Masked, mask
 from posthouse.cmdlets.powershell.source import Source
@@ -31,7 +31,6 @@ REFUSED = {
     "label": "Labels are not run here.",
     "label_expression": "Labels are not run here.",
     "command_invokation_operator": "The operators & and . are not run here; write the cmdlet's name itself.",
-    "generic_type_name": "Generic types are not known here.",
 }
 _BLANKS = re.compile(r"\s+")
 _MEMBER_PARTS = 3
@@ -117,10 +116,11 @@ class ExpressionReader(ABC):
         return s.Cast(*self.span(node), self.type_name(kind), self.expression(operand))
 
     def type_name(self, node: Node) -> str:
-        for child in node.named_children:
-            if any(part.type == "generic_type_name" for part in child.children):
-                self.refuse(node, REFUSED["generic_type_name"])
-        return _BLANKS.sub("", self.text(node))[1:-1]
+        name = _BLANKS.sub("", self.text(node))[1:-1]
+        generic = any(part.type == "generic_type_name" for child in node.named_children for part in child.children)
+        if generic and not named(name):
+            self.refuse(node, "Of the generic types only System.Collections.Generic.List is known here.")
+        return name
 
     def _type(self, node: Node) -> s.TypeLiteral:
         return s.TypeLiteral(*self.span(node), self.type_name(node))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import PSObject, Value
+from posthouse.cmdlets.values import Hashtable, PSObject, Value
 
 _RECORD = "System.Management.Automation.ErrorRecord"
 
 
-def error_record(error: PSError) -> PSObject:
+@dataclass(slots=True, eq=False)
+class ErrorRecord(PSObject):
+    """What a script sees of an error."""
+
+    error: PSError = field(kw_only=True)
+
+
+def error_record(error: PSError) -> ErrorRecord:
     exception = PSObject.of(error.exception, {"Message": error.message, "InnerException": None}, error.message)
     place = error.place
     invocation = {
@@ -20,30 +29,26 @@ def error_record(error: PSError) -> PSObject:
         "Line": place.text if place else "",
         "PositionMessage": _position(error),
     }
-    return PSObject.of(
-        _RECORD,
-        {
-            "Exception": exception,
-            "TargetObject": error.target,
-            "CategoryInfo": _category(error),
-            "FullyQualifiedErrorId": error.error_id,
-            "InvocationInfo": PSObject.of("System.Management.Automation.InvocationInfo", invocation),
-        },
-        error.message,
-    )
+    properties = {
+        "Exception": exception,
+        "TargetObject": error.target,
+        "CategoryInfo": _category_info(error),
+        "FullyQualifiedErrorId": error.error_id,
+        "InvocationInfo": PSObject.of("System.Management.Automation.InvocationInfo", invocation),
+    }
+    return ErrorRecord(_RECORD, Hashtable(properties), error.message, error=error)
 
 
 def thrown(value: Value) -> PSError:
-    """What `throw` raises: a text, or an error record that was caught before."""
-    if isinstance(value, PSObject) and value.type_name == _RECORD:
-        return PSError(
-            to_text(value),
-            error_id=to_text(value.properties["FullyQualifiedErrorId"]),
-            exception=value.properties["Exception"].type_name,
-            stop=True,
-        )
+    """What `throw` raises: a text, an exception, or an error record that was caught before."""
+    if isinstance(value, ErrorRecord):
+        value.error.stop = True
+        return value.error
     text = to_text(value) if value is not None else "ScriptHalted"
-    return PSError(text, category="OperationStopped", error_id=text, target=value, stop=True)
+    error = PSError(text, category="OperationStopped", error_id=text, target=value, stop=True)
+    if isinstance(value, PSObject) and value.type_name.endswith("Exception"):
+        error.exception, error.target = value.type_name, None
+    return error
 
 
 def handles(catch: s.Catch, error: PSError) -> bool:
@@ -58,7 +63,7 @@ def error_text(error: PSError) -> str:
     before = f"{error.command} : " if error.command else ""
     return (
         f"{before}{error.message}\n{_position(error)}"
-        f"    + CategoryInfo          : {_category(error)}\n"
+        f"    + CategoryInfo          : {_category_info(error).text}\n"
         f"    + FullyQualifiedErrorId : {error.error_id}\n \n"
     )
 
@@ -73,7 +78,14 @@ def _position(error: PSError) -> str:
     return f"{where}+ {place.text}\n+ {' ' * (place.column - 1)}{'~' * place.length}\n"
 
 
-def _category(error: PSError) -> str:
+def _category_info(error: PSError) -> PSObject:
     target = to_text(error.target)
-    kind = error.exception.rpartition(".")[2]
-    return f"{error.category}: ({target}:{'String' if target else ''}) [{error.command}], {kind}"
+    properties = {
+        "Category": error.category,
+        "Activity": error.command,
+        "Reason": error.exception.rpartition(".")[2],
+        "TargetName": target,
+        "TargetType": "String" if target else "",
+    }
+    text = "{Category}: ({TargetName}:{TargetType}) [{Activity}], {Reason}".format_map(properties)
+    return PSObject.of("System.Management.Automation.ErrorCategoryInfo", properties, text)

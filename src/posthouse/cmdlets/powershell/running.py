@@ -16,12 +16,12 @@ from posthouse.cmdlets.values import Value
 
 _COMMON_NAMES = frozenset(parameter.name for parameter in COMMON + SHOULD_PROCESS)
 QUIET = ("silentlycontinue", "ignore")
-_INHERITED = (
-    ("ErrorAction", "ErrorActionPreference"),
-    ("WarningAction", "WarningPreference"),
-    ("InformationAction", "InformationPreference"),
-    ("WhatIf", "WhatIfPreference"),
-)
+_PREFERENCES = {
+    "ErrorAction": "ErrorActionPreference",
+    "WarningAction": "WarningPreference",
+    "InformationAction": "InformationPreference",
+    "WhatIf": "WhatIfPreference",
+}
 _ANSWERS = '[Y] Yes  [A] Yes to All  [N] No  [L] No to All  [?] Help (default is "Y"): '
 _HELP = "Y - Continue with this one. A - With all. N - Skip this one. L - Skip all."
 
@@ -33,6 +33,7 @@ class Preferences:
     error: str
     warning: str
     verbose: bool
+    information: bool
     what_if: bool
     confirm: bool
 
@@ -41,15 +42,17 @@ class Preferences:
         cls, cmdlet: Cmdlet, given: Mapping[str, Value], variable: Callable[[str], Value], *, quiet: bool = False
     ) -> Preferences:
         """`quiet` is whether warnings go to $null."""
-        asks = cmdlet.confirm and to_text(variable("ConfirmPreference")).lower() != "none"
+
+        def action(name: str) -> str:
+            return to_text(given.get(name) or variable(_PREFERENCES[name])).lower()
+
         return cls(
-            error=(given.get("ErrorAction") or to_text(variable("ErrorActionPreference")) or "Continue").lower(),
-            warning="ignore"
-            if quiet
-            else (given.get("WarningAction") or to_text(variable("WarningPreference")) or "Continue").lower(),
+            error=action("ErrorAction") or "continue",
+            warning="ignore" if quiet else action("WarningAction") or "continue",
             verbose=given.get("Verbose", to_text(variable("VerbosePreference")).lower() == "continue"),
+            information=action("InformationAction") == "continue",
             what_if=given.get("WhatIf", bool(variable("WhatIfPreference"))),
-            confirm=given.get("Confirm", asks),
+            confirm=given.get("Confirm", cmdlet.confirm and to_text(variable("ConfirmPreference")).lower() != "none"),
         )
 
 
@@ -59,9 +62,9 @@ def without_common(values: Mapping[str, Value]) -> dict[str, Value]:
 
 def inherited(scope: Scope, given: Mapping[str, Value]) -> None:
     """What the common parameters of a function say holds for the commands in it."""
-    for action, preference in _INHERITED:
-        if action in given:
-            scope.set(preference, given[action])
+    for parameter, preference in _PREFERENCES.items():
+        if parameter in given:
+            scope.set(preference, given[parameter])
     for switch in ("Verbose", "Debug"):
         if switch in given:
             scope.set(f"{switch}Preference", "Continue" if given[switch] else "SilentlyContinue")
@@ -124,6 +127,13 @@ class Running:
     def verbose(self, text: str) -> None:
         if self.preferences.verbose:
             self.services.host.write("verbose", f"VERBOSE: {text}\n")
+
+    @property
+    def information(self) -> bool:
+        return self.preferences.information
+
+    def wait(self, seconds: float) -> None:
+        self.operators.budget.wait(seconds)
 
     def error(self, error: PSError) -> None:
         """Show it and go on, as the preference says; `Stop` raises it."""
