@@ -1,4 +1,4 @@
-"""The application: all resources of `/api/v1`, Exchange Online's wire, and `/healthz`."""
+"""The application: all resources of `/api/v1`, Exchange Online's wire, `/healthz`, and the pages."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from posthouse.web import invoke, problems
 from posthouse.web.access import Acting, Desk, TheDesk, check_known, desk_of
 from posthouse.web.api import items, mail, organization, people, session, tools, whole
 from posthouse.web.guard import Guard
+from posthouse.web.pages.mounted import add_pages
 
 API = "/api/v1"
 _THREADS = 8
@@ -69,6 +70,7 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
     app.include_router(invoke.router)
     app.add_api_route("/metrics", _metrics, include_in_schema=False)
     app.add_api_route("/healthz", _healthz, include_in_schema=False)
+    add_pages(app)
     return app
 
 

@@ -1,0 +1,37 @@
+"""The cmdlet that makes a connector as it is, for `posthouse run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from posthouse.admin import cmdlet_spelling
+from posthouse.admin.migration.script import quoted
+
+
+def new_inbound_connector(name: str, values: Mapping[str, Any]) -> str:
+    """Of values as `Items` takes them. Defaults are left out, and so are passwords."""
+    given = {key: value for key, value in values.items() if value not in (None, False, "")}
+    if values["enabled"]:
+        del given["enabled"]
+    else:
+        given["enabled"] = False
+    lines = [f"New-InboundConnector -Name {quoted(name)}"]
+    lines += (f"-{cmdlet_spelling(key)} {_literal(value)}" for key, value in given.items())
+    return " `\n    ".join(lines)
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case bool():
+            return f"${str(value).lower()}"
+        case int():
+            return str(value)
+        case list():
+            return ", ".join(_login(each) if isinstance(each, dict) else quoted(str(each)) for each in value)
+        case _:
+            return quoted(str(value))
+
+
+def _login(login: Mapping[str, str]) -> str:
+    return f"@{{User={quoted(login['user'])}; Password='…'}}"

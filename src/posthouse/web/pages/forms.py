@@ -1,0 +1,87 @@
+"""What a form sends, by GET or by POST, and what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Request
+
+from posthouse.admin import AdminError
+from posthouse.web.problems import Refusal
+
+NOWHERE = Path("/nonexistent")
+"""Where a change's references to files lead: a form may name none."""
+
+_MOST_FIELDS = 5000
+_MEDIA_TYPE = "application/x-www-form-urlencoded"
+_OF_FIELD = re.compile(r'(?:[a-z_]+ (?:".*?"|[0-9]+): )?([a-z_]+): (.*)')
+
+Errors = Mapping[str, Sequence[str]]
+"""Texts by the field that they are about; by `""` those that are about none."""
+
+
+class Form:
+    """The fields of one form, as texts."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._values: defaultdict[str, list[str]] = defaultdict(list)
+        for name, value in pairs:
+            self._values[name].append(value)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str, default: str = "") -> str:
+        """The last value of this name: a checkbox stands after the hidden field that says it is off."""
+        return self._values[name][-1].strip() if name in self._values else default
+
+    def secret(self, name: str) -> str:
+        """A password, as it was typed."""
+        return self._values[name][-1] if name in self._values else ""
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        return self.text(name) == "1" if name in self._values else default
+
+    def several(self, name: str, default: Sequence[str] = ()) -> tuple[str, ...]:
+        """All values of this name, a line for each; what is empty or there already counts for nothing."""
+        if name not in self._values:
+            return tuple(default)
+        lines = (line.strip() for value in self._values[name] for line in value.splitlines())
+        return tuple(dict.fromkeys(line for line in lines if line))
+
+
+def query_form(request: Request) -> Form:
+    return Form(_pairs(request.url.query))
+
+
+async def body_form(request: Request) -> Form:
+    """Raises `Refusal` for what no form sends."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _MEDIA_TYPE:
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the form as {_MEDIA_TYPE}, as its page does")
+    return Form(_pairs((await request.body()).decode("utf-8", "replace")))
+
+
+def with_query(path: str, **fields: str) -> str:
+    given = {name: value for name, value in fields.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def errors_of(error: AdminError) -> dict[str, list[str]]:
+    """By the keys that the organization's checks name."""
+    errors: defaultdict[str, list[str]] = defaultdict(list)
+    for line in error.lines:
+        found = _OF_FIELD.fullmatch(line)
+        errors[found[1] if found else ""].append(found[2] if found else line)
+    return dict(errors)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the form has too many fields; leave some out") from None

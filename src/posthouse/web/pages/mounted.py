@@ -1,0 +1,18 @@
+"""All pages, put into the application beside the API."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from posthouse.web.pages import assets, entrance, errors, home, setup
+from posthouse.web.pages.connectors import listing, wizard
+
+_ROUTERS = (assets.router, entrance.router, setup.router, home.router, wizard.router, listing.router)
+
+
+def add_pages(app: FastAPI) -> None:
+    """After the API's routes and error handlers. `app.state.page_paths` are the pages that there are."""
+    for router in _ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    app.state.page_paths = frozenset(str(getattr(route, "path", "")) for each in _ROUTERS for route in each.routes)
+    errors.add_handlers(app)
