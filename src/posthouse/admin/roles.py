@@ -70,6 +70,8 @@ class Acts:
     SET_ORGANIZATION = Act("Set-OrganizationConfig", Permission.CHANGE_ORGANIZATION)
     SET_TRANSPORT = Act("Set-TransportConfig", Permission.CHANGE_ORGANIZATION)
     LOGIN_CREDENTIAL = Act("Connect-Credential", Permission.CHANGE_ORGANIZATION)
+    GET_TENANT = Act("Get-Tenant", Permission.VIEW_ORGANIZATION)
+    CONNECT_TENANT = Act("Connect-Tenant", Permission.CHANGE_ORGANIZATION)
     GET_TRACE = Act("Get-MessageTrace", Permission.VIEW_MAIL)
     GET_QUEUE = Act("Get-Message", Permission.VIEW_MAIL)
     RETRY = Act("Retry-Queue", Permission.CHANGE_QUEUE)

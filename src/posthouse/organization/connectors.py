@@ -139,6 +139,15 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantConnection:
+    """By which credential the Exchange Online tenant behind this relay is administered, and where it is asked: by
+    default at the endpoint of the credential's cloud."""
+
+    credential: str
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InboundConnector:
     """Who may hand us mail, how they prove it, what they may send. `rate_limit` is messages a minute."""
 

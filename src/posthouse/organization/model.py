@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from posthouse.organization.connectors import AcceptedDomain, Credential, InboundConnector, OutboundConnector
+from posthouse.organization.connectors import (
+    AcceptedDomain,
+    Credential,
+    InboundConnector,
+    OutboundConnector,
+    TenantConnection,
+)
 from posthouse.organization.index import InboundIndex, OutboundIndex
 from posthouse.organization.memo import Memo
 from posthouse.organization.rewriting import Rewriter
@@ -52,6 +58,7 @@ class Organization:
     reject_direct_send: bool = False
     postmaster_address: str = ""
     trusted_roots: tuple[str, ...] = ()
+    tenant: TenantConnection | None = None
     delivery: DeliveryOverrides = DeliveryOverrides()
     limits: LimitOverrides = LimitOverrides()
 

@@ -28,6 +28,8 @@ NOT_ACTED_ON: dict[type, tuple[str, ...]] = {
 def notices(organization: Organization) -> tuple[str, ...]:
     """One line each, naming the item and its key."""
     used = {name for connector in organization.outbound for name in connector.credential}
+    if organization.tenant:
+        used.add(organization.tenant.credential)
     return (
         *(line for connector in organization.inbound for line in _inbound(connector)),
         *(line for connector in organization.outbound for line in _outbound(connector)),

@@ -17,9 +17,9 @@ from posthouse.organization.model import Organization
 
 _NEEDED: dict[CredentialKind, tuple[str, ...]] = {
     CredentialKind.BASIC: ("user", "secret"),
-    CredentialKind.CLIENT_CREDENTIALS: ("tenant", "client_id", "user"),
+    CredentialKind.CLIENT_CREDENTIALS: ("tenant", "client_id"),
     CredentialKind.DEVICE_CODE: ("tenant", "client_id", "user"),
-    CredentialKind.MANAGED_IDENTITY: ("user",),
+    CredentialKind.MANAGED_IDENTITY: (),
 }
 
 _SMTP_ONLY = (
@@ -37,6 +37,7 @@ _NOT_FOR: dict[TransportKind, tuple[str, ...]] = {
     TransportKind.GRAPH: (*_SMTP_ONLY, "mailboxes"),
     TransportKind.MAILBOX: (*_SMTP_ONLY, *_SIGNING_IN, "endpoint"),
 }
+_APPLICATIONS = (CredentialKind.CLIENT_CREDENTIALS, CredentialKind.MANAGED_IDENTITY)
 _VALIDATING = (TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION)
 
 
@@ -105,6 +106,7 @@ def check_organization(organization: Organization) -> Iterator[str]:
                 )
     yield from _check_logins(organization.inbound)
     yield from _check_credentials(organization)
+    yield from _check_tenant(organization)
 
 
 def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
@@ -122,14 +124,28 @@ def _check_logins(connectors: Iterable[InboundConnector]) -> Iterator[str]:
 
 def _check_credentials(organization: Organization) -> Iterator[str]:
     """A token is good for whoever holds it, so it goes only to a server that has proved its name."""
-    kinds = {credential.name: credential.kind for credential in organization.credentials}
+    credentials = {credential.name: credential for credential in organization.credentials}
     for connector in organization.outbound:
         label = f'outbound_connector "{connector.name}": credential'
         for name in connector.credential:
-            if name not in kinds:
+            if name not in credentials:
                 yield f'{label}: there is no credential "{name}"; add it, or remove it here'
-            elif kinds[name] is CredentialKind.BASIC:
+            elif not credentials[name].user:
+                yield f'{label}: "{name}" has no user; set it to the mailbox that sends'
+            elif credentials[name].kind is CredentialKind.BASIC:
                 if connector.transport is TransportKind.GRAPH:
                     yield f'{label}: "{name}" is a password, and Graph takes tokens only; name another'
             elif connector.transport is TransportKind.SMTP and connector.tls_settings not in _VALIDATING:
                 yield f'{label}: "{name}" gives tokens, which need tls_settings Certificate- or DomainValidation'
+
+
+def _check_tenant(organization: Organization) -> Iterator[str]:
+    """A user's token has no right to administer; an application's has."""
+    if organization.tenant is None:
+        return
+    name = organization.tenant.credential
+    credential = next((each for each in organization.credentials if each.name == name), None)
+    if credential is None:
+        yield f'tenant: credential: there is no credential "{name}"; add it, or remove tenant'
+    elif credential.kind not in _APPLICATIONS:
+        yield f'tenant: credential: "{name}" is of kind {credential.kind}; name one of {", ".join(_APPLICATIONS)}'

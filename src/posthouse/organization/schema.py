@@ -20,6 +20,7 @@ from posthouse.organization.connectors import (
     Priority,
     SenderCredential,
     SmtpDaneMode,
+    TenantConnection,
     Throttle,
     TlsSettings,
     TransportKind,
@@ -110,6 +111,8 @@ CREDENTIAL: Mapping[str, Reader[Any]] = {
     "throttle": THROTTLE,
 }
 
+TENANT: Mapping[str, Reader[Any]] = {"credential": fields.name, "endpoint": optional(fields.url, "")}
+
 DELIVERY: Mapping[str, Reader[Any]] = {
     "retry_after": fields.retry_intervals,
     "warn_after": fields.interval,
@@ -129,6 +132,7 @@ SETTINGS: Mapping[str, Reader[Any]] = {
     "reject_direct_send": boolean,
     "postmaster_address": optional(fields.mail_address, ""),
     "trusted_roots": several(fields.certificate_text),
+    "tenant": table(TenantConnection, TENANT),
     "delivery": table(DeliveryOverrides, DELIVERY),
     "limits": table(LimitOverrides, LIMITS),
 }
