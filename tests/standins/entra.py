@@ -96,8 +96,9 @@ class Entra(HttpsServer):
 
     Instead of those, `trouble` is a status, `nonsense` a content and `elsewhere` a redirection that it answers with.
     `clock_ahead` are the seconds that its clock is before the clients', `lifetime` those that a token lives. `devices`
-    are the device codes: a test plays the user by `sign_in`, or sets `answer` to an error. `refresh_tokens` say whose
-    they are; with `forgets_used` one is good only once, which is harsher than Entra. `asked` are the grants asked for.
+    are the device codes: a test plays the user by `sign_in`, or sets `answer` to an error; `at_once` is that of all
+    to come. `refresh_tokens` say whose they are; with `forgets_used` one is good only once, which is harsher than
+    Entra. `asked` are the grants asked for.
 
     with Entra(authority) as entra:
         app = entra.register(secret="…")
@@ -114,6 +115,7 @@ class Entra(HttpsServer):
         self.clock_ahead = 0
         self.lifetime = LIFETIME
         self.interval = 5
+        self.at_once = ""
         self.forgets_used = False
         self.retry_after = ""
         self.asked: list[str] = []
@@ -146,7 +148,7 @@ class Entra(HttpsServer):
         app = self._registration(form)
         _resource_of(form.get("scope", ""))
         code, user_code = secrets.token_urlsafe(32), secrets.token_hex(4).upper()
-        self.devices[code] = Device(app.client_id, form["scope"], user_code)
+        self.devices[code] = Device(app.client_id, form["scope"], user_code, self.at_once or "authorization_pending")
         page = "https://microsoft.com/devicelogin"
         return {
             "user_code": user_code,
