@@ -65,6 +65,25 @@ def test_what_is_appended_has_no_second_header(folder: Path) -> None:
     assert report.read_text("utf-8") == '"N"\n"1"\n"2"\n'
 
 
+def test_text_is_written(folder: Path) -> None:
+    notes = folder.parent / "notes.txt"
+    scripts = Scripts(files=AllowedFiles([notes], folder))
+    assert (
+        scripts.run(f"'one', 'two' | Set-Content {notes}; Add-Content {notes} 'three'; Test-Path {notes}") == "True\n"
+    )
+    assert notes.read_text("utf-8") == "one\ntwo\nthree\n"
+    scripts.run(f"[pscustomobject]@{{ A = 1 }} | Out-File {notes}; 'last' | Out-File -FilePath {notes} -Append")
+    assert notes.read_text("utf-8") == "\nA\n-\n1\n\nlast\n"
+    assert "is denied" in scripts.run("Set-Content names.txt 'x'")
+
+
+def test_a_path_says_only_of_what_may_be_read_whether_it_is_there(folder: Path) -> None:
+    scripts = Scripts(files=AllowedFiles(folder=folder))
+    shown = scripts.run("Test-Path names.txt; Test-Path none.txt; Test-Path ../secret.txt; Test-Path /etc/passwd")
+    assert shown == "True\nFalse\nFalse\nFalse\n"
+    assert scripts.run("Join-Path C:\\Reports\\ a.csv; Join-Path /srv a.csv") == "C:\\Reports\\a.csv\n/srv/a.csv\n"
+
+
 def test_a_windows_path_stands_for_a_file_of_the_same_name(folder: Path) -> None:
     scripts = Scripts(files=AllowedFiles([folder / "cert.pfx"]))
     assert scripts.run("@(Get-Content 'C:\\Certificate\\cert.pfx' -Encoding Byte).Count") == "3\n"

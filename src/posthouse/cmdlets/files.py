@@ -33,9 +33,12 @@ class AllowedFiles:
             raise _denied(path, f"it has more than {_LARGEST} bytes")
         return content
 
-    def holds(self, path: str) -> bool:
-        file = self._named(path)
-        return file is not None and file.is_file() and file.stat().st_size > 0
+    def size(self, path: str) -> int | None:
+        file = self._named(path) or self._in_folder(path)
+        try:
+            return file.stat().st_size if file and file.is_file() else None
+        except OSError:
+            return None
 
     def write(self, path: str, content: bytes, *, append: bool = False) -> None:
         file = self._named(path)

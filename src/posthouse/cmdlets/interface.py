@@ -182,12 +182,12 @@ class Host(Protocol):
 
 
 class Files(Protocol):
-    """The files that a script may touch. Each raises `PSError` with the reason if not."""
+    """The files that a script may touch. What is not allowed raises `PSError` with the reason."""
 
     def read(self, path: str) -> bytes: ...
 
-    def holds(self, path: str) -> bool:
-        """Whether it may be written and has content already."""
+    def size(self, path: str) -> int | None:
+        """In bytes; None where there is no file that may be read."""
         ...
 
     def write(self, path: str, content: bytes, *, append: bool = False) -> None: ...

@@ -1,5 +1,6 @@
 """The cmdlets that know nothing of mail: pipelines, formats, dates, files that were allowed."""
 
+from posthouse.cmdlets.generic.content import CONTENT
 from posthouse.cmdlets.generic.data import DATA
 from posthouse.cmdlets.generic.formats import FORMATS
 from posthouse.cmdlets.generic.hosting import HOSTING
@@ -10,7 +11,7 @@ from posthouse.cmdlets.generic.types import TYPES
 from posthouse.cmdlets.interface import Library, View
 
 GENERIC = Library(
-    cmdlets=(*OBJECTS, *FORMATS, *DATA, *HOSTING, *MESSAGES, *SURROUNDINGS),
+    cmdlets=(*OBJECTS, *FORMATS, *DATA, *CONTENT, *HOSTING, *MESSAGES, *SURROUNDINGS),
     types=TYPES,
     views={"Microsoft.PowerShell.Commands.GroupInfo": View(("Count", "Name", "Group"))},
 )

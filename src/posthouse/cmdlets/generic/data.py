@@ -1,4 +1,4 @@
-"""JSON and CSV, and the few files that a script may touch."""
+"""JSON and CSV."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from posthouse.cmdlets.conversion import INT, STRING, SWITCH
 from posthouse.cmdlets.dates import format_date
 from posthouse.cmdlets.errors import PSError
+from posthouse.cmdlets.generic.content import ENCODING, PATH, text_of
 from posthouse.cmdlets.generic.objects import INPUT, pipeline
 from posthouse.cmdlets.generic.properties import properties_of
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter
@@ -78,11 +79,11 @@ def _object(context: Context, value: Any) -> Value:
 
 
 def convert_to_csv(context: Context, bound: Bound) -> Iterator[Value]:
-    yield from _csv(context, bound, header=not bound.get("NoHeader")).splitlines()
+    yield from _csv(context, bound, header=not bound.get("NoHeader"))
 
 
-def _csv(context: Context, bound: Bound, *, header: bool = True) -> str:
-    """Every field in quotes but $null, the columns those of the first object."""
+def _csv(context: Context, bound: Bound, *, header: bool = True) -> list[str]:
+    """A record each. Every field in quotes but $null, the columns those of the first object."""
     delimiter = bound.get("Delimiter", ",")
     if len(delimiter) != 1:
         raise PSError("The delimiter must be one character.", category="InvalidArgument", error_id="Delimiter")
@@ -95,7 +96,7 @@ def _csv(context: Context, bound: Bound, *, header: bool = True) -> str:
             lines += [delimiter.join(map(_field, names))] if header else []
         lines.append(delimiter.join(_field(properties.get(name)) for name in names))
         context.charge(len(lines[-1]))
-    return "".join(line + "\n" for line in lines)
+    return lines
 
 
 def _field(value: Value) -> str:
@@ -109,9 +110,9 @@ def _field(value: Value) -> str:
 def export_csv(context: Context, bound: Bound) -> Iterator[Value]:
     path = bound["Path"]
     append = bool(bound.get("Append"))
-    text = _csv(context, bound, header=not (append and context.services.files.holds(path)))
+    lines = _csv(context, bound, header=not (append and context.services.files.size(path)))
     if context.should_process(path):
-        context.services.files.write(path, text.encode(), append=append)
+        context.services.files.write(path, "".join(line + "\n" for line in lines).encode(), append=append)
     yield from ()
 
 
@@ -122,7 +123,7 @@ def convert_from_csv(context: Context, bound: Bound) -> Iterator[Value]:
 
 
 def import_csv(context: Context, bound: Bound) -> Iterator[Value]:
-    yield from _rows(_text(context, bound["Path"]), bound.get("Delimiter", ","))
+    yield from _rows(text_of(context, bound["Path"]), bound.get("Delimiter", ","))
 
 
 def _rows(text: str, delimiter: str) -> Iterable[Value]:
@@ -133,30 +134,8 @@ def _rows(text: str, delimiter: str) -> Iterable[Value]:
         raise PSError(f"The text is not CSV: {error}.", category="InvalidData", error_id="Csv") from None
 
 
-def get_content(context: Context, bound: Bound) -> Iterator[Value]:
-    """-Encoding Byte (or -AsByteStream) gives bytes, -Raw one text, else a text for each line."""
-    if bound.get("Encoding", "").lower() == "byte" or bound.get("AsByteStream"):
-        content = context.services.files.read(bound["Path"])
-        context.charge(len(content))
-        yield from content
-        return
-    text = _text(context, bound["Path"])
-    yield from [text] if bound.get("Raw") else text.splitlines()
-
-
-def _text(context: Context, path: str) -> str:
-    content = context.services.files.read(path)
-    context.charge(len(content))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise PSError(f"'{path}' is not UTF-8 text.", category="InvalidData", error_id="Encoding") from None
-
-
-_PATH = Parameter(name="Path", type=STRING, aliases=("LiteralPath", "FilePath"), position=0, mandatory=True)
 _DELIMITER = Parameter(name="Delimiter", type=STRING)
 _TYPE = Parameter(name="NoTypeInformation", type=SWITCH, aliases=("NTI",), help="Taken: it is never written.")
-_ENCODING = Parameter(name="Encoding", type=STRING, help="Text is UTF-8.")
 DATA = (
     Cmdlet(
         "ConvertTo-Json",
@@ -194,11 +173,11 @@ DATA = (
     Cmdlet(
         "Export-Csv",
         (
-            _PATH,
+            PATH,
             INPUT,
             _DELIMITER,
             _TYPE,
-            _ENCODING,
+            ENCODING,
             Parameter(name="Append", type=SWITCH),
             Parameter(name="Force", type=SWITCH, help="Taken: a file that is allowed is overwritten."),
         ),
@@ -207,18 +186,5 @@ DATA = (
         whole=True,
         should_process=True,
     ),
-    Cmdlet("Import-Csv", (_PATH, _DELIMITER, _ENCODING), import_csv, synopsis="Reads a CSV file that was allowed."),
-    Cmdlet(
-        "Get-Content",
-        (
-            _PATH,
-            _ENCODING,
-            Parameter(name="Raw", type=SWITCH),
-            Parameter(name="AsByteStream", type=SWITCH),
-            Parameter(name="ReadCount", type=INT, help="Taken: all is read at once."),
-        ),
-        get_content,
-        aliases=("gc", "cat", "type"),
-        synopsis="Reads a file that was allowed, or that is in the script's own folder.",
-    ),
+    Cmdlet("Import-Csv", (PATH, _DELIMITER, ENCODING), import_csv, synopsis="Reads a CSV file that was allowed."),
 )

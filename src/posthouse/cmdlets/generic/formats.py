@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from posthouse.cmdlets.conversion import INT, SWITCH
 from posthouse.cmdlets.display import (
@@ -98,19 +98,23 @@ def _formatted(text: str) -> PSObject:
 
 
 def out_string(context: Context, bound: Bound) -> Iterator[Value]:
+    text = shown(context, pipeline(bound), bound.get("Width"))
+    yield from text.splitlines() if bound.get("Stream") else [text]
+
+
+def shown(context: Context, values: Iterable[Value], width: int | None) -> str:
+    """What a screen of that width would show."""
     parts: list[str] = []
 
     def write(text: str) -> None:
         context.charge(len(text))
         parts.append(text)
 
-    width = bound.get("Width") or context.services.host.width
-    display = Display(context.registry, width, write, context.charge)
-    for value in pipeline(bound):
+    display = Display(context.registry, width or context.services.host.width, write, context.charge)
+    for value in values:
         display.feed(value)
     display.flush()
-    text = "".join(parts)
-    yield from text.splitlines() if bound.get("Stream") else [text]
+    return "".join(parts)
 
 
 def out_null(_context: Context, bound: Bound) -> Iterator[Value]:

@@ -50,12 +50,18 @@ class Evaluator(ABC):
 
         An expression alone keeps its array as it is; an assignment is also its value.
         """
+        return collected(self.outcome(statement, frame))
+
+    def outcome(self, statement: s.Statement, frame: Frame) -> list[Value]:
+        """`value_of`, in a list; or an empty list where there is no output at all."""
         if isinstance(statement, s.Pipeline) and len(statement.stages) == 1:
             stage = statement.stages[0]
             if not isinstance(stage, s.Command):
-                return self.evaluate(stage, frame)
-        values = collected(self.charged(self.run_statement(statement, frame)))
-        return self.evaluate(statement.target, frame) if isinstance(statement, s.Assignment) else values
+                return [self.evaluate(stage, frame)]
+        values = list(self.charged(self.run_statement(statement, frame)))
+        if isinstance(statement, s.Assignment):
+            return [self.evaluate(statement.target, frame)]
+        return [values] if len(values) > 1 else values
 
     def charged(self, values: Iterable[Value]) -> Iterator[Value]:
         """Values that are about to be kept."""
@@ -242,6 +248,8 @@ def cast_value(name: str, value: Value) -> Value:
 def element(target: Value, index: Value) -> Value:
     """`target[index]`; $null beyond the end, from the end for a negative one."""
     if isinstance(target, Hashtable):
+        if target.ordered and isinstance(index, int) and index not in target:
+            return element(list(target.values()), index)
         return target.get(index)
     if isinstance(target, str | list | bytes):
         at = cast_value("int", index)

@@ -80,15 +80,28 @@ class Interpreter(Commands):
         return stream or iter(())
 
     def _first(self, node: s.Expression, discarded: str, frame: Frame) -> Iterator[Value]:
-        """An expression's values; `$i++` and a method without a result have none."""
-        value = self.evaluate(node, frame)
+        """An expression's values; `$i++`, a method without a result, and what holds no output have none."""
+        if isinstance(node, s.Parenthesis):
+            outcome = self.outcome(node.inner, frame)
+            if not outcome:
+                return
+            value = outcome[0]
+        elif isinstance(node, s.Variable) and frame.scope.is_nothing(node.name):
+            return
+        else:
+            value = self.evaluate(node, frame)
         silent = isinstance(node, s.Increment) or (isinstance(node, s.Cast) and node.type.lower() == "void")
         if silent or "1" in discarded or (value is None and isinstance(node, s.Call)):
             return
         yield from items(value)
 
     def _assignment(self, node: s.Assignment, frame: Frame) -> Iterator[Value]:
-        value = self.value_of(node.value, frame)
+        outcome = self.outcome(node.value, frame)
+        if not outcome and node.operator == "=" and isinstance(node.target, s.Variable):
+            self.assign_variable(node.target.name, None, frame)
+            frame.scope.set_nothing(node.target.name)
+            return iter(())
+        value = collected(outcome)
         if node.operator != "=":
             before = self.evaluate(node.target, frame)
             value = self.operators.binary(node.operator[0], before, value)

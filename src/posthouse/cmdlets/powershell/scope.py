@@ -12,6 +12,10 @@ from posthouse.cmdlets.values import Value
 _DEEPEST = 30  # functions within functions
 
 
+_NOTHING = object()
+"""What a variable holds that was assigned the output of a command that had none: $null, but no value in a pipeline."""
+
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """Reads what outer scopes have, writes its own."""
@@ -21,6 +25,16 @@ class Scope:
 
     def get(self, name: str) -> Value:
         """$null where there is no such variable."""
+        value = self._held(name)
+        return None if value is _NOTHING else value
+
+    def set_nothing(self, name: str) -> None:
+        self.set(name, _NOTHING)
+
+    def is_nothing(self, name: str) -> bool:
+        return self._held(name) is _NOTHING
+
+    def _held(self, name: str) -> Value:
         scope: Scope | None = self._of(name)
         key = _bare(name)
         while scope:
