@@ -98,12 +98,12 @@ class Meter:
         """Set the limits. Permits in hand are forgotten, which is only stricter; connections in use are not."""
         key, label = self._key, self.label
         a_minute, a_day = throttle.messages_per_minute, throttle.recipients_per_day
-        self._rate = Purse(minute(key, a_minute), f"{label} allows {a_minute} messages a minute") if a_minute else None
-        self._day = Purse(day(key, a_day), f"{label} allows {a_day} recipients a day") if a_day else None
+        self._rate = Purse(minute(key, a_minute), _allows(label, a_minute, "message", "a minute")) if a_minute else None
+        self._day = Purse(day(key, a_day), _allows(label, a_day, "recipient", "a day")) if a_day else None
         if throttle.connections or self.connections:
             self.connections = self.connections or Connections(f"{key}/connections")
             self.connections.most = throttle.connections or _NO_LIMIT
-            self.connections.why = f"{label} allows {throttle.connections} connections at once"
+            self.connections.why = _allows(label, self.connections.most, "connection", "at once")
 
     @property
     def why(self) -> str:
@@ -164,3 +164,7 @@ class Meter:
         if self.in_use >= self.brake.pace_at(now).connections:
             return math.inf
         return self.brake.next_start(self._starts[-1] if self._starts else 0.0, now)
+
+
+def _allows(label: str, most: int, what: str, when: str) -> str:
+    return f"{label} allows {most} {what}{'s' * (most != 1)} {when}"

@@ -25,7 +25,7 @@ from posthouse.spool import Spool, SpoolError
 
 AT_ONCE = 10
 """Deliveries at once through one gate in one worker."""
-_PATIENCE = 120.0
+PATIENCE = 120.0
 """Seconds that a gate's mail may take to go; what would take longer waits in the store."""
 _LEAST, _MOST = 20, 2000
 _LINGER = 0.5
@@ -99,7 +99,7 @@ class Gate:
         for name, throttle in limits.credentials:
             meters[name].limit(throttle)
         self._credentials = meters
-        self._room = int(min(max(limits.rate * _PATIENCE, _LEAST), _MOST))
+        self._room = int(min(max(limits.rate * PATIENCE, _LEAST), _MOST))
         self._wake.set()
 
     def put(self, held: OpenLease, delivery: Delivery) -> None:
@@ -246,7 +246,7 @@ class Gate:
 
     async def _pause(self, until: float, now: float) -> None:
         """Wait until then, or until something happens. What would wait too long goes back to the store."""
-        if not math.isinf(until) and until - now > _PATIENCE:
+        if not math.isinf(until) and until - now > PATIENCE:
             for waiting in list(self._queue):
                 self._queue.remove(waiting.sender, waiting)
                 self._send_back(waiting, until)
