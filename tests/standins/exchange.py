@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +55,7 @@ class Call:
 class Fault:
     """What one request meets: a status, or the end of its connection where that is 0. `done`: it is done all the same.
 
-    `content` is what is said besides, whatever it is.
+    `content` is what is said besides, whatever it is. With a `cmdlet`, it waits for a request of that one.
     """
 
     status: int = 0
@@ -64,6 +63,7 @@ class Fault:
     content: bytes = b""
     location: str = ""
     done: bool = False
+    cmdlet: str = ""
 
 
 class _Cut(Exception):
@@ -88,7 +88,7 @@ class Exchange(HttpsServer):
         self.connectors = Connectors()
         self.reject_direct_send = False
         self.calls: list[Call] = []
-        self.faults: deque[Fault] = deque()
+        self.faults: list[Fault] = []
         self.lock = threading.RLock()
 
     @property
@@ -104,6 +104,13 @@ class Exchange(HttpsServer):
         made = Principal(set(permissions or {MANAGE}), has_role)
         self.principals[client_id] = made
         return made
+
+    def next_fault(self, cmdlet: str) -> Fault | None:
+        with self.lock:
+            fault = next((each for each in self.faults if each.cmdlet in ("", cmdlet)), None)
+            if fault is not None:
+                self.faults.remove(fault)
+            return fault
 
     def answer(self, request: _Request) -> tuple[int, bytes, dict[str, str]]:
         """Status, content and headers."""
@@ -234,8 +241,7 @@ class _Request(HttpsHandler):
         self.wfile.write(content)
 
     def _answer(self) -> tuple[int, bytes, dict[str, str]]:
-        with self.server.lock:
-            fault = self.server.faults.popleft() if self.server.faults else None
+        fault = self.server.next_fault(self.headers.get("X-CmdletName", ""))
         if fault is None:
             return self.server.answer(self)
         if fault.done:

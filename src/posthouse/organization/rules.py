@@ -149,3 +149,5 @@ def _check_tenant(organization: Organization) -> Iterator[str]:
         yield f'tenant: credential: there is no credential "{name}"; add it, or remove tenant'
     elif credential.kind not in _APPLICATIONS:
         yield f'tenant: credential: "{name}" is of kind {credential.kind}; name one of {", ".join(_APPLICATIONS)}'
+    elif not credential.tenant:
+        yield f'tenant: credential: "{name}" has no tenant; set it to the tenant\'s id, or a domain of it'

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from posthouse.admin.spelling import cmdlet_spelling
+from posthouse.mail.text import one_line
 from posthouse.organization import (
     AcceptedDomain,
     ConnectorSource,
@@ -67,8 +68,24 @@ def tenant_script(organization: Organization) -> str:
         *(_Command("New-OutboundConnector", connector.name).outbound(connector) for connector in organization.outbound),
         *_settings(organization),
     ]
-    script = "\n".join(parts)
+    return encoded("\n".join(parts))
+
+
+def encoded(script: str) -> str:
+    """With the mark that a script with more than ASCII needs."""
     return script if script.isascii() else _UTF_8 + script
+
+
+def remark(text: str) -> str:
+    """A comment, which no line break ends too soon."""
+    return f"# {one_line(text)}\n"
+
+
+def splat(parameters: Mapping[str, object]) -> str:
+    """`$splat`, for a cmdlet to be given as `@splat`."""
+    width = max(map(len, parameters))
+    lines = "".join(f"    {name:<{width}} = {_literal(value)}\n" for name, value in parameters.items())
+    return f"$splat = @{{\n{lines}}}\n"
 
 
 def quoted(text: str) -> str:
@@ -233,7 +250,7 @@ class _Command:
             self._parameters["SmtpDaneMode"] = connector.smtp_dane_mode.value
 
     def _text(self) -> str:
-        return _above(self._warnings) + _splat(self._parameters) + f"{self._cmdlet} @splat\n"
+        return _above(self._warnings) + splat(self._parameters) + f"{self._cmdlet} @splat\n"
 
     def _refused(self, reason: str) -> str:
         return _above([*self._warnings, f"{self._cmdlet} {self._parameters['Name']}: {reason}"])
@@ -244,18 +261,14 @@ def _above(warnings: Iterable[str]) -> str:
 
 
 def _warning(text: str) -> str:
-    return f"# WARNING: {text}\n"
-
-
-def _splat(parameters: Mapping[str, object]) -> str:
-    width = max(map(len, parameters))
-    lines = "".join(f"    {name:<{width}} = {_literal(value)}\n" for name, value in parameters.items())
-    return f"$splat = @{{\n{lines}}}\n"
+    return remark(f"WARNING: {text}")
 
 
 def _literal(value: object) -> str:
+    if value is None:
+        return "$null"
     if isinstance(value, bool):
         return f"${str(value).lower()}"
     if isinstance(value, tuple):
-        return ", ".join(quoted(str(one)) for one in value)
+        return ", ".join(quoted(str(one)) for one in value) or "@()"
     return quoted(str(value))
