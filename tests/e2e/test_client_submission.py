@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
 from net.tls_peers import pem_of
+from posthouse.net.certificates import self_signed
+from standins import submission_replies as replies
 from standins.entra import Entra, Registration
 from standins.imds import SYSTEM_ASSIGNED, Imds
 from standins.submission import Mailbox, Submission
@@ -83,6 +86,7 @@ def toml(table: dict[str, str]) -> str:
 
 
 APP = {"kind": "client_credentials", "secret_env": "SECRET"}
+DEVICE = {"kind": "device_code"}
 BASIC = {"kind": "password", "secret_env": "PASSWORD", "tenant": "", "client_id": "", "authority": ""}
 MACHINE = {"kind": "managed_identity", "client_id": "", "tenant": "", "authority": ""}
 
@@ -101,6 +105,30 @@ def test_by_a_secret_of_an_application(relay: Relay, submission: Submission, ent
     assert len(entra.issued) == 1
 
 
+def test_by_a_certificate_of_an_application(
+    relay: Relay, submission: Submission, app: Registration, tmp_path: Path
+) -> None:
+    identity = self_signed("relay.contoso.test", rsa_key=True)
+    (tmp_path / "app.pfx").write_bytes(identity.to_pfx())
+    app.certificate = identity.certificate
+    certificate = f'{{ pfx = "{tmp_path / "app.pfx"}" }}'
+    arrives(relay({"kind": "client_credentials", "certificate": certificate}).start(), submission)
+
+
+def test_by_a_user_who_signs_in_once(relay: Relay, submission: Submission, entra: Entra) -> None:
+    """Mail that was there before waits for him."""
+    entra.at_once, entra.forgets_used = SCANNER, True
+    entra.lifetime = 2
+    submission.messages_per_session = 1
+    house = relay(DEVICE).start()
+    house.send(SCANNER, BOB)
+    house.trace(until=lambda entries: "nobody has signed in yet" in (entries[0]["reply"] or ""))
+    assert house.run("credential", "login", "Credential 0").stdout == f"signed in as {SCANNER}\n"
+    wait_for(lambda: len(submission.mails_to(BOB)) == 1, what="the mail to arrive")
+    wait_for(lambda: arrives(house, submission) or len(entra.issued) >= 4, what="the token to be refreshed")
+    assert entra.asked.count("refresh_token") >= 3
+
+
 def test_by_a_password(relay: Relay, submission: Submission) -> None:
     arrives(relay(BASIC).start(), submission)
     assert submission.sign_ins == [SCANNER]
@@ -112,3 +140,110 @@ def test_by_the_identity_of_the_machine(
 ) -> None:
     with Imds(entra, is_app_service=is_app_service) as imds:
         arrives(relay(MACHINE).start(**imds.environment), submission)
+
+
+def test_a_token_that_expires_in_mid_run_costs_no_mail_its_attempt(
+    relay: Relay, submission: Submission, entra: Entra
+) -> None:
+    entra.lifetime = 2
+    submission.messages_per_session = 1
+    house = relay(APP).start()
+    wait_for(lambda: arrives(house, submission) or len(entra.issued) >= 3, what="the token to be renewed twice")
+    assert all(entry.attempts == 1 for entry in house.entries())
+
+
+def test_a_token_that_is_revoked_in_mid_run_costs_no_mail_its_attempt(
+    relay: Relay, submission: Submission, entra: Entra
+) -> None:
+    submission.messages_per_session = 1
+    house = relay(APP).start()
+    arrives(house, submission)
+    entra.revoke()
+    arrives(house, submission, 3)
+    assert len(entra.issued) == 2
+    assert set(submission.refusals) == {"535 5.7.3"}
+    assert all(entry.attempts == 1 for entry in house.entries())
+
+
+def test_two_workers_ask_for_one_token(relay: Relay, submission: Submission, entra: Entra) -> None:
+    submission.limits.connections = 100
+    house = relay(APP, settings="workers = 2").start()
+    arrives(house, submission, 24)
+    assert len(submission.sign_ins) >= 2, "each worker has signed in"
+    assert len(entra.issued) == 1
+
+
+def test_a_secret_that_is_changed_in_the_tenant_holds_mail_up_until_it_is_changed_here(
+    relay: Relay, submission: Submission, entra: Entra, app: Registration
+) -> None:
+    house = relay(APP).start()
+    app.secret = "the next secret"
+    for _ in range(3):
+        house.send(SCANNER, BOB)
+    entries = house.trace(until=lambda found: len(found) == 3 and all(entry["reply"] for entry in found))
+    assert all("AADSTS7000215" in entry["reply"] for entry in entries)
+    assert len(entra.asked) == 1, "each mail would have tried the secret"
+    house.run("credential", "set", "Credential 0", "--secret-env", "NEXT", NEXT="the next secret")
+    wait_for(lambda: len(submission.mails_to(BOB)) == 3, what="the mail to arrive")
+
+
+def test_a_new_key_of_the_secrets_keeps_tokens(relay: Relay, submission: Submission, entra: Entra) -> None:
+    submission.messages_per_session = 1
+    house = relay(APP).start()
+    arrives(house, submission)
+    house.run("admin", "rotate-key")
+    house.stop()
+    house.start()
+    arrives(house, submission)
+    assert len(entra.issued) == 1
+
+
+def test_what_a_refusal_means_is_shown_with_the_mail_that_waits(
+    relay: Relay, submission: Submission, mailbox: Mailbox
+) -> None:
+    mailbox.refusal = replies.OFF_FOR_MAILBOX
+    house = relay(BASIC).start()
+    message = house.send(SCANNER, BOB)
+    (entry,) = house.trace(until=lambda found: found[0]["reply"])
+    assert (entry["status"], entry["attempts"] >= 1) == ("waiting", True)
+    assert replies.OFF_FOR_MAILBOX in entry["reply"]
+    shown = house.run("queue", "show", message).stdout
+    assert "SMTP AUTH is switched off for this mailbox" in shown
+    assert "Set-CASMailbox USER -SmtpClientAuthenticationDisabled $false" in shown
+
+
+def test_several_credentials_share_the_mail(relay: Relay, submission: Submission, app: Registration) -> None:
+    copier = submission.mailbox("copier@contoso.test", PASSWORD, applications={app.client_id}, send_as={SCANNER})
+    submission.messages_per_session = 1
+    house = relay(APP, APP | {"user": copier.address}).start()
+    arrives(house, submission, 6)
+    assert [submission.sign_ins.count(user) for user in (SCANNER, copier.address)] == [3, 3]
+
+
+def test_nothing_that_is_secret_is_told_or_stored_in_clear(
+    relay: Relay, submission: Submission, entra: Entra, mailbox: Mailbox
+) -> None:
+    entra.at_once = SCANNER
+    house = relay(APP, BASIC, DEVICE).start()
+    house.run("credential", "login", "Credential 2")
+    submission.messages_per_session = 1
+    arrives(house, submission, 6)
+    mailbox.refusal = replies.SECURITY_DEFAULTS
+    house.send(SCANNER, BOB)
+    house.trace(until=lambda found: any("does not sign" in (entry["reply"] or "") for entry in found))
+    told = [
+        house.run(*words).stdout
+        for words in (
+            ("trace", "--json"),
+            ("audit", "--json"),
+            ("export",),
+            ("credential", "list", "--json"),
+            ("queue", "list", "--json"),
+        )
+    ]
+    house.stop()
+    kept = [file.read_bytes() for file in house.data_dir.rglob("*") if file.is_file()]
+    text = "\n".join([house.log.read_text("utf-8"), *told]).encode() + b"".join(kept)
+    secrets = [SECRET, PASSWORD, *entra.issued, *entra.refresh_tokens]
+    assert len(entra.issued) >= 2
+    assert [secret for secret in secrets if secret.encode() in text] == []

@@ -83,7 +83,7 @@ class Submission(socketserver.ThreadingTCPServer):
     """On loopback. `submitted` are the messages it took, `refusals` counts its negative replies, `sign_ins` the users.
 
     Tokens are those of `entra`. A bad one is refused by 535; where `challenges`, by a 334 with JSON before that. With
-    `basic_is_over` no password is taken.
+    `basic_is_over` no password is taken. Sessions end after `messages_per_session`, if that isn't 0.
 
     with Submission(authority, entra) as submission:
         submission.mailbox("scanner@contoso.com", applications={app.client_id})
@@ -111,6 +111,7 @@ class Submission(socketserver.ThreadingTCPServer):
         self.limits = limits or Limits()
         self.challenges = False
         self.basic_is_over = False
+        self.messages_per_session = 0
         self.mailboxes: dict[str, Mailbox] = {}
         self.submitted: list[Submitted] = []
         self.refusals: Counter[str] = Counter()
@@ -191,6 +192,7 @@ class _Session(socketserver.StreamRequestHandler):
         self.sender: str | None = None
         self.recipients: list[str] = []
         self.content = b""
+        self.messages = 0
         with contextlib.suppress(_HangUp, OSError):
             self._say(f"220 {replies.NAME} Microsoft ESMTP MAIL Service ready")
             while True:
@@ -311,6 +313,9 @@ class _Session(socketserver.StreamRequestHandler):
         assert self.sender is not None
         self._say(self.server.verdict(self.mailbox, self.sender, self.recipients, self.content))
         self._reset()
+        self.messages += 1
+        if self.messages == self.server.messages_per_session:
+            raise _HangUp
 
     def _reset(self) -> None:
         self.sender, self.recipients, self.content = None, [], b""
