@@ -65,9 +65,10 @@ class _Tap:
         return True
 
     async def _ask(self) -> None:
-        """For those who wait, and at a busy time for as many as came since the last time, up to a second's part."""
+        """For those who wait, and at a busy time for twice as many as came since the last time: no more than come in
+        half a second, so that they are used before they are void."""
         while self._waiting:
-            more, self._taken = min(self._taken, self.most // 60), 0
+            more, self._taken = min(2 * self._taken, self.most // 120), 0
             wish = Wish(self._purse.allowance, 1, len(self._waiting) + more, modest=False)
             now = self._clock()
             try:

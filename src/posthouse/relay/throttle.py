@@ -28,7 +28,7 @@ AT_ONCE = 10
 PATIENCE = 120.0
 """Seconds that a gate's mail may take to go; what would take longer waits in the store."""
 _LEAST, _MOST = 20, 2000
-_LINGER = 0.5
+LINGER = 0.5
 """Seconds that connections are kept which others might want, when there is nothing more to send."""
 _NOTED_AFTER = 1.0
 """Seconds of waiting in a worker's hands that the trace tells of."""
@@ -277,13 +277,14 @@ class Gate:
         """Nothing waits: give connections back after a while. Whether there are none left to give back."""
         if not any(shared.granted for _, shared in self._shared):
             return True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER):
+        try:
+            async with asyncio.timeout(LINGER):
                 await self._wake.wait()
-        if not self._queue:
+        except TimeoutError:
+            busy = [(shared, meter.in_use) for meter, shared in self._shared]  # those that end meanwhile stay open
             await self._end_idle()
-            for meter, shared in self._shared:
-                await self._ask(shared, meter.in_use, meter.in_use, now)
+            for shared, held in busy:
+                await self._ask(shared, held, held, now)
         return False
 
     async def _ask(self, shared: Connections, held: int, wanted: int, now: float) -> None:

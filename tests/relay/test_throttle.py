@@ -1,0 +1,406 @@
+"""What a gate lets through, what it makes wait, and what goes back to the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from posthouse.mail import Client, Delivery, Message, Notify, Outcome, Reply, Status
+from posthouse.organization import Credential, CredentialKind, Organization, OutboundConnector, Priority, Throttle
+from posthouse.relay import throttle
+from posthouse.relay.budget import Budget
+from posthouse.relay.in_force import InForce
+from posthouse.relay.limits import Limits, limits_in
+from posthouse.relay.settling import OpenLease, Settler
+from posthouse.relay.throttle import Gate, Hands
+from posthouse.relay.worker import new_id
+from posthouse.settings import Settings
+from posthouse.spool import Grant, Lease, Pending, Share, Spool, Wish
+from support.recording import RecordingSpool
+
+MakeMessage = Callable[..., Message]
+
+OK = Reply(250, "2.0.0", "OK")
+NOBODY = Reply(451, "4.4.1", "No answer from host")
+TOO_MANY = Reply(432, "4.3.2", "Concurrent connections limit exceeded.")
+NOW = 1_800_000_000.0
+NONE = Throttle()
+
+
+class Allowing(RecordingSpool):
+    """A store whose limits nobody else uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used: dict[str, dict[int, int]] = {}
+        self.shares: dict[str, int] = {}
+        self.asked = 0
+
+    async def permits(self, wishes: Sequence[Wish], now: float) -> list[Grant]:
+        self.asked += 1
+        grants: list[Grant] = []
+        for wish in wishes:
+            used = self.used.setdefault(wish.allowance.key, {})
+            bucket = wish.allowance.bucket(now)
+            permits = wish.portion(wish.allowance.free(used, bucket))
+            if permits:
+                used[bucket] = used.get(bucket, 0) + permits
+            grants.append(Grant(permits, wish.allowance.good_until(now), wish.allowance.opens_at(used, wish.least)))
+            if not permits:
+                break
+        return grants
+
+    async def connections(self, key: str, *, most: int, held: int, wanted: int, now: float) -> Share:
+        self.shares[key] = max(held, min(most, wanted))
+        return Share(self.shares[key], min(most, wanted))
+
+    @property
+    def postponed(self) -> dict[str, float]:
+        """When what was given back is due again, by message."""
+        found = {s.message_id: next(iter(s.postponed.values())) for s in self.settlements if s.postponed}
+        return {message: due for message, due in found.items() if due is not None}
+
+
+@dataclass
+class Bench:
+    """A gate at a time of the test's choosing. `answer` is what the next hop says."""
+
+    limits: Limits
+    spool: Allowing = field(default_factory=Allowing)
+    priorities: dict[str, Priority] = field(default_factory=dict[str, Priority])
+    answer: Callable[[Delivery], Reply] = lambda _: OK
+    remote: str = "mx.test"
+    now: float = NOW
+    tried: list[Delivery] = field(default_factory=list[Delivery])
+    at_once: int = 0
+    most_at_once: int = 0
+    ended_idle: int = 0
+
+    def __post_init__(self) -> None:
+        in_force = InForce.made(1, Organization(), Settings(hostname="relay.test"))
+        self.settler = Settler(
+            spool=cast("Spool", self.spool),
+            budget=Budget(),
+            in_force=lambda: in_force,
+            hostname="relay.test",
+            new_id=new_id,
+            clock=lambda: self.now,
+        )
+        spool = cast("Spool", self.spool)
+        hands = Hands(
+            spool, self.settler, lambda: self.now, self.priority, self.attempt, self.settler.settle, self.end_idle
+        )
+        self.gate = Gate(hands, self.limits, lambda _: None)
+
+    def priority(self, connector: str | None) -> Priority:
+        return self.priorities.get(connector or "", Priority.NORMAL)
+
+    async def attempt(self, delivery: Delivery) -> Sequence[Outcome]:
+        self.tried.append(delivery)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        self.at_once -= 1
+        reply = self.answer(delivery)
+        status = Status.DELIVERED if reply.is_positive else Status.DEFERRED
+        return [Outcome(recipient, status, reply, self.remote, self.now) for recipient in delivery.recipients]
+
+    async def end_idle(self, connector: str) -> None:
+        self.ended_idle += 1
+
+    def put(self, *messages: Message, destination: str = "mx.test", attempts: int = 0) -> None:
+        for message in messages:
+            recipients = tuple(range(len(message.envelope.recipients)))
+            lease = Lease(message, tuple(Pending(index, attempts, False) for index in recipients))
+            self.gate.put(OpenLease(lease, 1), Delivery(message, recipients, self.limits.connector, destination))
+
+    async def rest(self) -> None:
+        """Until all that can happen by now has happened."""
+        for _ in range(300):
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        """Until there is nothing more to do."""
+        while self.gate.tasks:
+            await asyncio.gather(*self.gate.tasks)
+
+    async def pass_time(self, seconds: float, step: float = 1.0) -> None:
+        """Let time go by, as the gate's clock has it."""
+        for _ in range(int(seconds / step)):
+            self.now += step
+            self.gate._wake.set()
+            await self.rest()
+
+    @property
+    def tried_ids(self) -> list[str]:
+        return [delivery.message.id for delivery in self.tried]
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+@pytest.fixture
+def mails(message: MakeMessage) -> Callable[..., list[Message]]:
+    """So many mails of one client, each with an id of its own."""
+
+    def make(
+        count: int, name: str = "m", *recipients: str, connector: str = "Scanners", **fields: Any
+    ) -> list[Message]:
+        made = message(*(recipients or ("user@example.net",)), connector=connector, **fields)
+        client = Client(f"192.0.2.{len(name)}", login=name)
+        return [replace(made, id=f"{name}{number:04}", client=client, received_at=NOW) for number in range(count)]
+
+    return make
+
+
+MakeMails = Callable[..., list[Message]]
+
+
+def test_a_minutes_messages_and_no_more(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=30)))
+        bench.put(*mails(45))
+        await bench.rest()
+        assert len(bench.tried) == 5  # a sixth of them at once
+        await bench.pass_time(59)
+        assert len(bench.tried) == 30
+        await bench.pass_time(30)
+        assert len(bench.tried) == 45
+        assert bench.tried_ids == sorted(bench.tried_ids)
+
+    run(test())
+
+
+def test_all_senders_get_their_turns_and_those_of_high_priority_more(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=60)), priorities={"Alarms": Priority.HIGH})
+        bench.put(*mails(40, "flood"))
+        await bench.rest()
+        bench.put(*mails(1, "newcomer"), *mails(4, "a", connector="Alarms"))
+        await bench.pass_time(11)
+        assert [name for name in bench.tried_ids[10:] if not name.startswith("flood")] == [
+            "a0000", "a0001", "a0002", "newcomer0000", "a0003",
+        ]  # fmt: skip
+
+    run(test())
+
+
+def test_what_would_wait_too_long_goes_back_to_the_store_at_its_senders_pace(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=30)))
+        bench.put(*mails(200, "flood"))
+        await bench.rest()
+        due = sorted(bench.spool.postponed.items())
+        assert len(due) == 200 - 60
+        assert [due[n + 1][1] - due[n][1] for n in range(100)] == [pytest.approx(2.0)] * 100
+        assert due[0][1] >= NOW + 60
+        [first] = [s for s in bench.spool.settlements if s.message_id == due[0][0]]
+        assert str(first.waits) == "450 4.4.5 waits: connector Sink allows 30 messages a minute"
+
+    run(test())
+
+
+def test_recipients_of_a_day_are_counted_and_a_list_too_long_for_a_day_goes_in_parts(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(recipients_per_day=4)))
+        bench.put(*mails(1, "list", *(f"user{number}@example.net" for number in range(6))))
+        await bench.rest()
+        assert [delivery.recipients for delivery in bench.tried] == [(0, 1, 2, 3)]
+        [back] = [s for s in bench.spool.settlements if s.postponed]
+        assert sorted(back.postponed) == [4, 5]
+        assert (back.postponed[4] or 0) > NOW + 86400
+
+    run(test())
+
+
+def test_connections_at_once_are_asked_for_and_given_back(mails: MakeMails, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "LINGER", 0.0)
+
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(connections=3)))
+        bench.put(*mails(20))
+        await bench.rest()
+        assert len(bench.tried) == 20
+        assert bench.most_at_once == 3
+        await bench.end()
+        assert bench.spool.shares == {"outbound/Sink/connections": 0}
+        assert bench.ended_idle >= 1
+
+    run(test())
+
+
+def test_idle_sessions_elsewhere_make_way_for_one_connection(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Internet", Throttle(connections=1)))
+        bench.put(*mails(1, "a"), destination="one.test")
+        bench.put(*mails(1, "b"), destination="two.test")
+        await bench.rest()
+        assert [delivery.destination for delivery in bench.tried] == ["one.test", "two.test"]
+        assert bench.ended_idle == 1
+
+    run(test())
+
+
+def test_several_credentials_share_the_load(mails: MakeMails) -> None:
+    async def test() -> None:
+        each = Throttle(messages_per_minute=6)
+        bench = Bench(Limits("Sink", NONE, (("one", each), ("two", each))))
+        bench.put(*mails(8))
+        await bench.rest()
+        assert sorted(delivery.credential for delivery in bench.tried) == ["one", "two"]
+        await bench.pass_time(36)
+        assert sorted(delivery.credential for delivery in bench.tried) == ["one"] * 4 + ["two"] * 4
+
+    run(test())
+
+
+def test_a_mail_passes_both_the_connector_and_the_credential(mails: MakeMails) -> None:
+    async def test() -> None:
+        shares = tuple((name, Throttle(messages_per_minute=60)) for name in ("one", "two"))
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=6), shares))
+        bench.put(*mails(8))
+        await bench.rest()
+        assert len(bench.tried) == 1
+
+    run(test())
+
+
+def test_a_credential_that_cannot_sign_in_is_passed_over(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", NONE, (("one", NONE), ("two", Throttle(messages_per_minute=600)))))
+        refusal = Reply(451, "4.7.0", "smtp.test does not sign scanner in")
+        bench.answer = lambda delivery: refusal if delivery.credential == "one" else OK
+        bench.put(*mails(1))
+        await bench.rest()
+        bench.put(*mails(6, "later"))
+        await bench.rest()
+        assert [delivery.credential for delivery in bench.tried] == ["one", *["two"] * 6]
+
+    run(test())
+
+
+def test_who_asks_to_slow_down_gets_half_and_comes_back(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink"))
+        bench.gate.slow_down("mx.test", TOO_MANY)
+        assert bench.gate.is_needed
+        bench.put(*mails(20))
+        await bench.rest()
+        assert bench.tried == []
+        await bench.pass_time(10)
+        assert 4 <= len(bench.tried) <= 8
+        await bench.pass_time(100)
+        assert len(bench.tried) == 20
+        assert not bench.gate.is_needed
+
+    run(test())
+
+
+def test_one_destination_that_asks_to_slow_down_holds_no_other_back(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Internet", Throttle(messages_per_minute=600)))
+        bench.answer = lambda delivery: TOO_MANY if delivery.destination == "busy.test" else OK
+        bench.put(*mails(1, "a"), destination="busy.test")
+        await bench.rest()
+        bench.put(*mails(5, "a", "user@busy.test"), destination="busy.test")
+        bench.put(*mails(5, "a"), destination="other.test")
+        await bench.rest()
+        assert [delivery.destination for delivery in bench.tried] == ["busy.test", *["other.test"] * 5]
+
+    run(test())
+
+
+def test_what_waits_behind_nobody_is_deferred_with_it(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=6)), answer=lambda _: NOBODY, remote="")
+        bench.put(*mails(5))
+        await bench.rest()
+        assert len(bench.tried) == 1
+        assert [s.outcomes[0].reply for s in bench.spool.settlements] == [NOBODY] * 5
+
+    run(test())
+
+
+def test_a_new_limit_goes_for_what_waits_already(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=1)))
+        bench.put(*mails(10))
+        await bench.rest()
+        assert len(bench.tried) == 1
+        bench.gate.limit(Limits("Sink"))
+        await bench.rest()
+        assert len(bench.tried) == 10
+
+    run(test())
+
+
+def test_what_waits_here_for_a_while_is_told_once(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=1)))
+        bench.put(*mails(3))
+        await bench.rest()
+        await bench.pass_time(5)
+        noted = [s.message_id for s in bench.spool.settlements if s.waits and None in s.postponed.values()]
+        assert noted == ["m0001", "m0002"]
+
+    run(test())
+
+
+def test_asking_costs_little_where_much_goes_through(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=6000)))
+        bench.put(*mails(400))
+        await bench.rest()
+        assert len(bench.tried) == 400
+        assert bench.spool.asked <= 40
+
+    run(test())
+
+
+def test_waiting_is_no_attempt_but_late_mail_is_told_of_and_old_mail_given_up(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(recipients_per_day=1)))
+        first, *others = mails(3, notify=Notify.DELAY | Notify.FAILURE)
+        bench.put(first)
+        await bench.end()
+        bench.put(others[0])
+        await bench.end()
+        assert bench.spool.postponed == {others[0].id: NOW + 4 * 3600}  # when its sender wants to hear of it
+        bench.now = NOW + 4 * 3600
+        bench.put(others[0])
+        await bench.end()
+        assert [dsn.reasons for dsn in bench.spool.dsns] == [f"DSN for {others[0].id}"]
+        bench.spool.used["outbound/Sink/day"] = {int((NOW + 47.9 * 3600) // 900): 1}
+        bench.now = NOW + 48 * 3600
+        bench.put(others[1])
+        await bench.end()
+        [outcome] = bench.spool.last.outcomes
+        assert (outcome.status, outcome.reply.enhanced) == (Status.FAILED, "5.4.7")
+
+    run(test())
+
+
+def names(limits: Iterable[Limits]) -> list[str]:
+    return [each.connector for each in limits]
+
+
+def test_connectors_without_limits_have_no_gate() -> None:
+    throttled = Credential("limited", CredentialKind.BASIC, throttle=Throttle(messages_per_minute=30))
+    organization = Organization(
+        outbound=(
+            OutboundConnector("Free"),
+            OutboundConnector("By itself", throttle=Throttle(connections=3)),
+            OutboundConnector("By credential", credential=("limited", "free")),
+            OutboundConnector("By none", credential=("free",)),
+            OutboundConnector("Off", enabled=False, throttle=Throttle(connections=3)),
+        ),
+        credentials=(throttled, Credential("free", CredentialKind.BASIC)),
+    )
+    assert names(limits_in(organization)) == ["By itself", "By credential"]
+    by_credential = list(limits_in(organization))[1]
+    assert by_credential.rate == 10.0  # the other one has no limit
