@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from posthouse.admin.roles import PERMISSIONS, Permission, Role
 
 LOCAL = "local"
+VOUCHED = "oidc:"
+"""What the name of whom an identity provider vouches for begins with. No administrator's name has a colon."""
 
 
 class Face(enum.StrEnum):
@@ -22,7 +24,7 @@ class Face(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`name` is an administrator's, `token:NAME`, or `local:USER`; `origin` an IP address, or `local`."""
+    """`name` is an administrator's, `oidc:NAME`, `token:NAME`, or `local:USER`; `origin` an IP address, or `local`."""
 
     name: str
     roles: tuple[Role, ...]

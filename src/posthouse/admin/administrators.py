@@ -9,24 +9,24 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from posthouse.admin import passwords
+from posthouse.admin.actors import VOUCHED
 from posthouse.admin.audit import Ledger, Record
 from posthouse.admin.errors import AdminError, AlreadyThere, NotFound
 from posthouse.admin.names import checked_name
-from posthouse.admin.roles import Act, Acts, Permission, Role
+from posthouse.admin.roles import Acts, Role
 from posthouse.spool import (
     Administrator,
     AdministratorChange,
     AdministratorTable,
     AuditChange,
     AuditRecord,
+    SignInTable,
     Store,
 )
 
 Everyone = dict[str, Administrator]
 Approve = Callable[[Administrator], None]
-_SETUP_SECONDS = 24 * 3600.0
-_SET_OWN_PASSWORD = Act(Acts.SET_ADMINISTRATOR.name, Permission.VIEW_MAIL)
-"""Every role has that permission."""
+_LINK_SECONDS = 24 * 3600.0
 
 
 class Administrators:
@@ -34,6 +34,7 @@ class Administrators:
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._table = AdministratorTable(store)
+        self._sign_ins = SignInTable(store)
         self._ledger = ledger
 
     def list(self) -> tuple[Administrator, ...]:
@@ -46,6 +47,27 @@ class Administrators:
         with self._ledger.attempt(Acts.NEW_ADMINISTRATOR, name) as record:
             new = new_administrator(name, password, roles)
             self._table.add(new, approve_new(new, record), totp or b"")
+
+    def new_invited(self, name: str, roles: Sequence[Role], base_url: str) -> str:
+        """One without a password yet. Returns the link of `invite`."""
+        with self._ledger.attempt(Acts.NEW_ADMINISTRATOR, name) as record:
+            new = Administrator(checked_name(name), "", _checked_roles(roles))
+            self._table.add(new, approve_new(new, record))
+        return self.invite(name, base_url)
+
+    def invite(self, name: str, base_url: str) -> str:
+        """A link by which its owner sets a password, once, within 24 hours; earlier ones are void.
+
+        Until then a password that there is stays good.
+        """
+        with self._ledger.attempt(Acts.SET_ADMINISTRATOR, name) as record:
+            name = checked_name(name)
+            self._require_another(name)
+            secret = secrets.token_urlsafe(32)
+            until = time.time() + _LINK_SECONDS
+            made = record([AuditChange("Invitation", after="(made)")])
+            self._known(name, lambda: self._table.invite(name, token_hash(secret), until, made))
+        return f"{base_url.rstrip('/')}/invitation?{urlencode({'secret': secret})}"
 
     def set(
         self,
@@ -60,12 +82,13 @@ class Administrators:
         """None leaves what is there; an empty `totp` ends the asking for codes.
 
         A new password, another or no `totp`, and being disabled end the sessions. `approve` sees what is there, and
-        raises `AdminError` where it should not be changed. Their own password everybody may set, whatever the role.
+        raises `AdminError` where it should not be changed. One's own password and codes are changed by
+        `Authentication`, which asks for the password of now.
         """
-        is_own = name.strip().lower() == self._ledger.actor.name and (roles, enabled, totp) == (None, None, None)
-        act = _SET_OWN_PASSWORD if is_own and password is not None else Acts.SET_ADMINISTRATOR
-        with self._ledger.attempt(act, name) as record:
+        with self._ledger.attempt(Acts.SET_ADMINISTRATOR, name) as record:
             name = checked_name(name)
+            if (password, totp) != (None, None) or enabled is False:
+                self._require_another(name)
             change = AdministratorChange(
                 password_hash=None if password is None else passwords.hashed(password, name),
                 totp=totp,
@@ -83,6 +106,7 @@ class Administrators:
     def remove(self, name: str, *, approve: Approve = lambda _: None) -> None:
         with self._ledger.attempt(Acts.REMOVE_ADMINISTRATOR, name) as record:
             name = checked_name(name)
+            self._require_another(name)
 
             def approved(before: Everyone, after: Everyone) -> AuditRecord:
                 approve(before[name])
@@ -94,9 +118,12 @@ class Administrators:
     def end_sessions(self, name: str) -> None:
         """Whoever is signed in by that name is so no longer."""
         with self._ledger.attempt(Acts.SET_ADMINISTRATOR, name) as record:
-            name = checked_name(name)
             ended = record([AuditChange("Sessions", after="(ended)")])
-            self._known(name, lambda: self._table.end_sessions(name, ended))
+            if name.startswith(VOUCHED):
+                self._sign_ins.end_all(name, ended)
+            else:
+                name = checked_name(name)
+                self._known(name, lambda: self._table.end_sessions(name, ended))
 
     def setup_link(self, base_url: str) -> str:
         """A link that makes the first administrator, once, within 24 hours; earlier ones are void.
@@ -112,8 +139,12 @@ class Administrators:
                 return record()
 
             secret = secrets.token_urlsafe(32)
-            self._table.offer_setup(token_hash(secret), time.time() + _SETUP_SECONDS, approve)
+            self._table.offer_setup(token_hash(secret), time.time() + _LINK_SECONDS, approve)
         return f"{base_url.rstrip('/')}/setup?{urlencode({'secret': secret})}"
+
+    def _require_another(self, name: str) -> None:
+        if name == self._ledger.actor.name:
+            raise AdminError("nobody does this to himself: change your own password and codes as your account's owner")
 
     def _known(self, name: str, act: Callable[[], None]) -> None:
         try:
@@ -133,7 +164,8 @@ def approve_new(new: Administrator, record: Record) -> Callable[[Everyone, Every
     def approve(before: Everyone, after: Everyone) -> AuditRecord:
         if new.name in before:
             raise AlreadyThere(f'there is an administrator "{new.name}" already; take another name')
-        return record([AuditChange("Roles", after=list(new.roles)), AuditChange("Password", after="(set)")])
+        password = [AuditChange("Password", after="(set)")] if new.password_hash else []
+        return record([AuditChange("Roles", after=list(new.roles)), *password])
 
     return approve
 
@@ -162,7 +194,7 @@ def _keep_a_manager(before: Everyone, after: Everyone) -> None:
 
 
 def _is_manager(who: Administrator) -> bool:
-    return who.enabled and Role.ORGANIZATION_MANAGEMENT in who.roles
+    return who.enabled and who.password_hash != "" and Role.ORGANIZATION_MANAGEMENT in who.roles
 
 
 def _difference(before: Administrator, after: Administrator, change: AdministratorChange) -> list[AuditChange]:

@@ -43,7 +43,7 @@ from posthouse.spool.records import (
     Worker,
 )
 from posthouse.spool.secrets import Secrets
-from posthouse.spool.sign_ins import SignInTable, StoredSession
+from posthouse.spool.sign_ins import NewSession, SecondProof, SignInTable, StoredSession
 from posthouse.spool.spool import Spool
 from posthouse.spool.store import Store, open_store
 from posthouse.spool.tokens import Token, TokenTable
@@ -70,6 +70,7 @@ __all__ = [
     "Incoming",
     "Lease",
     "NewMessage",
+    "NewSession",
     "OrganizationDocument",
     "Organizations",
     "Origin",
@@ -78,6 +79,7 @@ __all__ = [
     "QueueChange",
     "QueueFilter",
     "RevisionConflict",
+    "SecondProof",
     "Secrets",
     "Settlement",
     "Share",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from posthouse.spool import audit
 from posthouse.spool.audit import AuditRecord
 from posthouse.spool.locks import lock_table
-from posthouse.spool.schema import administrator, secret, session, setup
+from posthouse.spool.schema import administrator, invitation, recovery_code, secret, session, setup
 from posthouse.spool.secrets import Secrets, SecretsKey, put_secrets
 from posthouse.spool.store import Store
 
@@ -43,12 +43,13 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class AdministratorChange:
-    """None leaves what is there; an empty `totp` takes it away."""
+    """None leaves what is there; an empty `totp` takes it away. Sessions that end do so but for `keep_session`."""
 
     password_hash: str | None = field(default=None, repr=False)
     totp: bytes | None = field(default=None, repr=False)
     roles: tuple[str, ...] | None = None
     enabled: bool | None = None
+    keep_session: str = field(default="", repr=False)
 
     @property
     def ends_sessions(self) -> bool:
@@ -96,8 +97,10 @@ class AdministratorTable:
             connection.execute(update.values(**columns, roles=json.dumps(changed.roles), totp_step=changed.totp_step))
             if change.totp is not None:
                 self._put_totp(connection, name, change.totp)
+            if change.password_hash is not None or change.enabled is False:
+                connection.execute(invitation.delete().where(invitation.c.administrator == name))
             if change.ends_sessions:
-                end_sessions(connection, name)
+                end_sessions(connection, name, but=change.keep_session)
             audit.append(connection, [record])
 
     def remove(self, name: str, approve: Approve) -> None:
@@ -109,6 +112,7 @@ class AdministratorTable:
             record = approve(before, after)
             connection.execute(administrator.delete().where(administrator.c.name == name))
             self._put_totp(connection, name, b"")
+            connection.execute(invitation.delete().where(invitation.c.administrator == name))
             end_sessions(connection, name)
             audit.append(connection, [record])
 
@@ -119,6 +123,53 @@ class AdministratorTable:
                 raise KeyError(name)
             end_sessions(connection, name)
             audit.append(connection, [record])
+
+    def invite(self, name: str, hashed: str, expires_at: float, record: AuditRecord) -> None:
+        """Whoever brings the secret with this hash before that time may set the password; earlier ones are void.
+
+        Raises `KeyError`.
+        """
+        with self._store.transaction() as connection:
+            if name not in everyone(connection):
+                raise KeyError(name)
+            connection.execute(invitation.delete().where(invitation.c.administrator == name))
+            connection.execute(invitation.insert().values(administrator=name, hash=hashed, expires_at=expires_at))
+            audit.append(connection, [record])
+
+    def invited(self, hashed: str) -> Administrator | None:
+        """Whom the secret with this hash is for; None where it is none, or not any more."""
+        valid = (invitation.c.hash == hashed) & (invitation.c.expires_at > time.time())
+        with self._store.reading() as connection:
+            name = connection.scalar(sa.select(invitation.c.administrator).where(valid))
+            who = everyone(connection).get(name) if name else None
+        return who if who and who.enabled else None
+
+    def redeem_invitation(self, hashed: str, who: Administrator, password_hash: str, record: AuditRecord) -> bool:
+        """Use up an invitation. The sessions end. False where meanwhile it was used up, or is void."""
+        its = (invitation.c.hash == hashed) & (invitation.c.administrator == who.name)
+        to_set = administrator.update().where(administrator.c.name == who.name, administrator.c.enabled)
+        with self._store.transaction() as connection:
+            if not connection.execute(invitation.delete().where(its, invitation.c.expires_at > time.time())).rowcount:
+                return False
+            if not connection.execute(to_set.values(password_hash=password_hash)).rowcount:
+                return False
+            end_sessions(connection, who.name)
+            audit.append(connection, [record])
+            return True
+
+    def put_recovery_codes(self, name: str, hashes: Collection[str], record: AuditRecord) -> None:
+        """In place of those that there are."""
+        rows = [{"administrator": name, "hash": each} for each in hashes]
+        with self._store.transaction() as connection:
+            connection.execute(recovery_code.delete().where(recovery_code.c.administrator == name))
+            connection.execute(recovery_code.insert(), rows)
+            audit.append(connection, [record])
+
+    def recovery_codes(self, name: str) -> frozenset[str]:
+        """The hashes of those that aren't used up."""
+        with self._store.reading() as connection:
+            its = recovery_code.c.administrator == name
+            return frozenset(connection.scalars(sa.select(recovery_code.c.hash).where(its)))
 
     def offer_setup(self, hashed: str, expires_at: float, approve: Approve) -> None:
         """Whoever brings the secret with this hash before that time may make the first administrator."""
@@ -153,6 +204,7 @@ class AdministratorTable:
     def _put_totp(self, connection: sa.Connection, name: str, totp: bytes) -> None:
         key = _totp_name(name)
         put_secrets(connection, self._key, {key: totp} if totp else {}, drop=[key])
+        connection.execute(recovery_code.delete().where(recovery_code.c.administrator == name))
 
 
 def everyone(connection: sa.Connection) -> Everyone:
@@ -173,8 +225,8 @@ def everyone(connection: sa.Connection) -> Everyone:
     }
 
 
-def end_sessions(connection: sa.Connection, name: str) -> None:
-    connection.execute(session.delete().where(session.c.administrator == name))
+def end_sessions(connection: sa.Connection, name: str, *, but: str = "") -> None:
+    connection.execute(session.delete().where(session.c.administrator == name, session.c.hash != but))
 
 
 def _changed(found: Administrator, change: AdministratorChange) -> Administrator:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration."""
 
 METADATA = sa.MetaData()
@@ -171,11 +171,28 @@ session = sa.Table(
     "session",
     METADATA,
     sa.Column("hash", sa.Text, primary_key=True, nullable=False, comment="SHA-256 of the id"),
-    sa.Column("administrator", sa.Text, nullable=False),
+    sa.Column("administrator", sa.Text, nullable=False, comment="or oidc:NAME"),
+    sa.Column("origin", sa.Text, nullable=False, comment="the IP address that it began from"),
+    sa.Column("claims", sa.Text, nullable=False, comment="JSON: what an identity provider says of oidc:NAME"),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("seen_at", Time, nullable=False),
 )
 sa.Index("session_administrator", session.c.administrator)
+
+invitation = sa.Table(
+    "invitation",
+    METADATA,
+    sa.Column("administrator", sa.Text, primary_key=True, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, comment="SHA-256 of the one-time secret"),
+    sa.Column("expires_at", Time, nullable=False),
+)
+
+recovery_code = sa.Table(
+    "recovery_code",
+    METADATA,
+    sa.Column("administrator", sa.Text, primary_key=True, nullable=False),
+    sa.Column("hash", sa.Text, primary_key=True, nullable=False, comment="SHA-256"),
+)
 
 sign_in_failure = sa.Table(
     "sign_in_failure",

@@ -86,10 +86,12 @@ def sign_out(request: Request, desk: TheDesk) -> Response:
 def change_password(request: Request, actor: Asking, desk: TheDesk, body: NewPassword) -> None:
     """Whatever one's roles. All one's sessions end, this one too: sign in again with the new one."""
     if not actor.is_administrator:
-        raise Refusal(HTTPStatus.FORBIDDEN, "an API token has no password; sign in as an administrator")
-    desk.authentication.change_password(
-        actor.name, body.password, body.new, body.code, face=Face.REST, origin=origin_of(request)
+        raise Refusal(HTTPStatus.FORBIDDEN, "only administrators have a password here; sign in as one")
+    authentication, origin = desk.authentication, origin_of(request)
+    session = authentication.change_password(
+        actor.name, body.password, body.new, body.code, face=Face.REST, origin=origin
     )
+    authentication.sign_out(session, face=Face.REST, origin=origin)
 
 
 @router.post("/setup", summary="Make the first administrator", status_code=204)
