@@ -26,8 +26,11 @@ _REFUSALS = (
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 _WORKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
+DELIVERY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+
 _FILE = "counters"
-_ROW = struct.Struct(f"<{len(COUNTS) + len(_REFUSALS)}q{len(_SECONDS) + 2}d{len(_WORKS) + 2}d")
+_HISTOGRAMS = (_SECONDS, _WORKS, DELIVERY_SECONDS)
+_ROW = struct.Struct(f"<{len(COUNTS) + len(_REFUSALS)}q{sum(len(bounds) + 2 for bounds in _HISTOGRAMS)}d")
 
 
 class Buckets:
@@ -48,7 +51,7 @@ class Buckets:
 class Counters:
     """Each number has one thread that changes it. What is open goes down again, the others don't."""
 
-    __slots__ = (*COUNTS, "commit_seconds", "commit_works", "refusals")
+    __slots__ = (*COUNTS, "commit_seconds", "commit_works", "delivery_seconds", "refusals")
 
     def __init__(self) -> None:
         self.accepted = self.delivered = self.deferred = self.failed = 0
@@ -57,6 +60,7 @@ class Counters:
         self.refusals = dict.fromkeys(_REFUSALS, 0)
         self.commit_seconds = Buckets(_SECONDS)
         self.commit_works = Buckets(_WORKS)
+        self.delivery_seconds = Buckets(DELIVERY_SECONDS)
 
     def refused(self, status: str) -> None:
         """Something was refused with that enhanced status code."""
@@ -69,12 +73,11 @@ class Counters:
 
     def publish(self, data_dir: Path, worker: int) -> None:
         """To that worker's place in the file, if there is one: nothing that is counted is worth a failure."""
-        seconds, works = self.commit_seconds, self.commit_works
+        histograms = (self.commit_seconds, self.commit_works, self.delivery_seconds)
         row = _ROW.pack(
             *(getattr(self, name) for name in COUNTS),
             *self.refusals.values(),
-            *(*seconds.counts, seconds.sum),
-            *(*works.counts, works.sum),
+            *(number for histogram in histograms for number in (*histogram.counts, histogram.sum)),
         )
         with suppress(OSError), (data_dir / _FILE).open("r+b", buffering=0) as file:
             file.seek(worker * _ROW.size)
@@ -101,6 +104,7 @@ class Row:
     refused: Mapping[str, int]
     commit_seconds: Histogram
     commit_works: Histogram
+    delivery_seconds: Histogram
 
 
 def prepare(data_dir: Path, workers: int) -> None:
@@ -125,6 +129,8 @@ def _row(cells: tuple[float, ...]) -> Row:
     return Row(
         {name: int(next(numbers)) for name in COUNTS},
         {status: int(next(numbers)) for status in _REFUSALS},
-        Histogram(_SECONDS, tuple(accumulate(next(numbers) for _ in range(len(_SECONDS) + 1))), next(numbers)),
-        Histogram(_WORKS, tuple(accumulate(next(numbers) for _ in range(len(_WORKS) + 1))), next(numbers)),
+        *(
+            Histogram(bounds, tuple(accumulate(next(numbers) for _ in range(len(bounds) + 1))), next(numbers))
+            for bounds in _HISTOGRAMS
+        ),
     )

@@ -217,7 +217,7 @@ class Settler:
         for status in Status:
             matching = [outcome for outcome in settled if outcome.status is status]
             if matching:
-                _count(status, len(matching))
+                _count(status, len(matching), now - message.received_at)
                 log.info(
                     str(status),
                     id=message.id,
@@ -242,10 +242,11 @@ def _expired(last: Reply) -> Reply:
     return Reply(550, "5.4.7", f"Delivery time expired; the last answer was: {last}")
 
 
-def _count(status: Status, recipients: int) -> None:
+def _count(status: Status, recipients: int, seconds: float) -> None:
     match status:
         case Status.DELIVERED:
             observe.counters.delivered += recipients
+            observe.counters.delivery_seconds.add(seconds)
         case Status.DEFERRED:
             observe.counters.deferred += recipients
         case Status.FAILED:

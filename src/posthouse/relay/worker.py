@@ -33,6 +33,7 @@ from posthouse.relay.rate_limits import RateLimits
 from posthouse.relay.scheduler import Scheduler
 from posthouse.relay.session import Hearing
 from posthouse.relay.settling import Settler
+from posthouse.relay.tally import TallyKeeper
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, Secrets, Spool, SpoolError, Workers, open_store
 from posthouse.transports.tokens import SharedTokens, TokenSource
@@ -134,6 +135,7 @@ class Worker:
             clock=time.time,
         )
         self._scheduler = Scheduler(self._spool, self._budget, self._dispatcher.take, time.time)
+        self._tally = TallyKeeper(self._store, time.time)
         self._listeners = [self._listener(index) for index in range(len(settings.listener))]
         self._stop = asyncio.Event()
 
@@ -148,7 +150,8 @@ class Worker:
             await listener.open()
         self._on_signals()
         claiming = asyncio.ensure_future(unending(self._scheduler.run))
-        chores = [asyncio.ensure_future(unending(chore)) for chore in (self._watch.run, self._tick, self._housekeep)]
+        unended = (self._watch.run, self._tick, self._housekeep, self._tally.run)
+        chores = [asyncio.ensure_future(unending(chore)) for chore in unended]
         self._reports.send_bytes(READY)
         await self._stop.wait()
         claiming.cancel()  # what it still claims is given back with the other leases
@@ -156,6 +159,7 @@ class Worker:
         for chore in chores:
             chore.cancel()
         await asyncio.gather(claiming, *chores, return_exceptions=True)
+        await self._tally.write()
         await self._exits.close()
         await self._spool.close()
         self._passwords.close()

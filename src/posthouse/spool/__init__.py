@@ -2,7 +2,7 @@
 
 `open_store(url, data_dir)` creates or migrates the store and gives a `Store`, on which stand, each made as `X(store)`:
 `Spool`, a worker's side, asynchronous with a writer thread; and, blocking, `Workers`, `Organizations`, `Secrets`,
-`Trace`, `Queue`, `AuditLog`, `AdministratorTable`, `SignInTable` and `TokenTable`.
+`Trace`, `Queue`, `Overview`, `Tallies`, `AuditLog`, `AdministratorTable`, `SignInTable` and `TokenTable`.
 """
 
 from posthouse.spool.access_tokens import AccessTokens, HeldToken, Holding, TokenRefusal
@@ -18,6 +18,7 @@ from posthouse.spool.audit import (
 )
 from posthouse.spool.contents import Incoming
 from posthouse.spool.organizations import Organizations
+from posthouse.spool.overview import Group, Overview, Recent, Standing
 from posthouse.spool.queue import Queue
 from posthouse.spool.records import (
     Event,
@@ -46,6 +47,7 @@ from posthouse.spool.secrets import Secrets
 from posthouse.spool.sign_ins import NewSession, SecondProof, SignInTable, StoredSession
 from posthouse.spool.spool import Spool
 from posthouse.spool.store import Store, open_store
+from posthouse.spool.tally import Tallies, Tally
 from posthouse.spool.tokens import Token, TokenTable
 from posthouse.spool.trace import Trace
 from posthouse.spool.workers import Workers
@@ -65,6 +67,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Grant",
+    "Group",
     "HeldToken",
     "Holding",
     "Incoming",
@@ -74,10 +77,12 @@ __all__ = [
     "OrganizationDocument",
     "Organizations",
     "Origin",
+    "Overview",
     "Pending",
     "Queue",
     "QueueChange",
     "QueueFilter",
+    "Recent",
     "RevisionConflict",
     "SecondProof",
     "Secrets",
@@ -86,6 +91,7 @@ __all__ = [
     "SignInTable",
     "Spool",
     "SpoolError",
+    "Standing",
     "State",
     "Store",
     "StoreTooNew",
@@ -93,6 +99,8 @@ __all__ = [
     "StoreUncertain",
     "StoreUnusable",
     "StoredSession",
+    "Tallies",
+    "Tally",
     "Token",
     "TokenRefusal",
     "TokenTable",

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-REVISION = "0004"
+from posthouse.observe import DELIVERY_SECONDS
+
+REVISION = "0005"
 """The newest migration."""
 
 METADATA = sa.MetaData()
@@ -154,6 +156,19 @@ connection_share = sa.Table(
     sa.Column("worker", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False),
     sa.Column("connections", sa.Integer, nullable=False, comment="that the worker may have open"),
 )
+
+tally = sa.Table(
+    "tally",
+    METADATA,
+    sa.Column("at", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False, comment="start of a minute"),
+    *(
+        sa.Column(name, sa.BigInteger, nullable=False)
+        for name in ("accepted", "delivered", "deferred", "failed", "refused")
+    ),
+    *(sa.Column(f"took_{place}", sa.BigInteger, nullable=False) for place in range(len(DELIVERY_SECONDS) + 1)),
+)
+"""What all workers counted in a minute. `took_N` are deliveries that took up to the Nth of `DELIVERY_SECONDS`, and more
+than the one before; other bounds need other rows."""
 
 administrator = sa.Table(
     "administrator",

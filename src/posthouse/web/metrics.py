@@ -61,6 +61,12 @@ def _of_workers(counted: list[Row]) -> Iterator[Metric]:
     yield refused
     yield _histogram("posthouse_commit_seconds", "Transactions of the store.", counted, lambda row: row.commit_seconds)
     yield _histogram("posthouse_commit_works", "Works in a transaction.", counted, lambda row: row.commit_works)
+    yield _histogram(
+        "posthouse_delivery_seconds",
+        "From acceptance to each delivery.",
+        counted,
+        lambda row: row.delivery_seconds,
+    )
 
 
 def _each(family: Family, counted: list[Row], cell: str) -> Family:
