@@ -44,7 +44,8 @@ def _for_pages(handler: Any) -> Handler:
             return response
         text = texts_of(request)
         status = HTTPStatus(response.status_code)
-        details = [one_line(str(json.loads(bytes(response.body))["detail"]))]
+        detail = one_line(str(json.loads(bytes(response.body))["detail"]))
+        details = [detail] if detail != status.phrase else []
         return render(request, "error.html", status, heading=text(HEADINGS.get(status, HEADING)), details=details)
 
     return handle
