@@ -28,8 +28,8 @@ DAY = 86_400.0
 
 @pytest.fixture
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows to a query, so that a test needs few to see several."""
-    monkeypatch.setattr(trace, "_WINDOW", 3)
+    """Little to a query, so that a test needs little to see several."""
+    monkeypatch.setattr(trace, "_FIRST_STEP", 0.001)
     monkeypatch.setattr(queue, "_WINDOW", 3)
 
 
@@ -92,6 +92,7 @@ class TestSearch:
     def test_by_subject(self, store: Store) -> None:
         assert found(store, subject="50% o") == ["a@contoso.com"]
         assert found(store, subject="undeliver") == ["c@contoso.com"]
+        assert found(store, subject="*") == [], "an asterisk in a subject is one"
 
     def test_by_subject_in_other_letters(self, store: Store, worker: SpoolWorker) -> None:
         worker.accept(new_message("e@contoso.com", subject="ÜBERSICHT"))
@@ -121,6 +122,11 @@ class TestSearch:
         assert found(store, message_id="<1@scanner>") == found(store)
         assert found(store, message_id="<2@scanner>") == []
 
+    def test_a_cursor_from_elsewhere_is_none(self, store: Store) -> None:
+        for cursor in ("nonsense", "nonsense.0", f"{trace.to_cursor(next(every_entry(store, TraceFilter())))}x"):
+            with pytest.raises(ValueError):
+                Trace(store).find(TraceFilter(), 10, cursor)
+
     def test_an_entry_has_its_events(self, store: Store) -> None:
         [entry] = every_entry(store, TraceFilter(recipient="d@example.net"))
         assert [event.kind for event in entry.events] == [EventKind.DEFERRED]
@@ -128,6 +134,7 @@ class TestSearch:
 
     def test_a_long_search_gives_what_it_has_and_goes_on(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(trace, "_SEARCH_FOR", -1.0)
+        monkeypatch.setattr(trace, "_FIRST_STEP", DAY)
         page = Trace(store).find(TraceFilter(recipient="a@contoso.com"))
         assert page.entries == ()
         assert page.cursor is not None

@@ -10,16 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from posthouse.mail import Client, Reply, message_id, received_time
 from posthouse.spool.records import Event, EventKind, Origin, State, TraceEntry, TraceFilter, TracePage
 from posthouse.spool.schema import event, message, recipient
 from posthouse.spool.store import Store
 
-_WINDOW = 10_000
-"""Recipients looked at in one query, so that no reader holds its transaction for long."""
-_SEARCH_FOR = 2.0
-"""Seconds after which a search gives what it has, with a cursor to go on from."""
+_FIRST_STEP = 60.0
+"""Seconds of mail that a search looks through first; each step reaches back twice as far as the one before."""
+_SEARCH_FOR = 0.25
+"""Seconds after which a search gives what it has, with a cursor to go on from: for whoever waits for a page, and for
+SQLite's log, which grows as long as somebody reads."""
 _LONGEST_SESSION = 3600.0
 """A message's id is made before its content is in, so it may be older than the acceptance by this much."""
 
@@ -35,21 +38,26 @@ class Trace:
     def find(self, wanted: TraceFilter, limit: int = 100, cursor: str | None = None) -> TracePage:
         """Up to `limit` entries, newest first, from where `cursor` left off."""
         give_up_at = time.monotonic() + _SEARCH_FOR
-        before = parse_cursor(cursor) if cursor else None
-        conditions = _conditions(wanted)
         found: list[TraceEntry] = []
-        while True:
-            with self._store.reading() as connection:
-                after = _window_end(connection, before, _id_range(wanted))
-                some = _entries(connection, conditions, before, after, limit - len(found))
-            found += some
-            if len(found) == limit:
-                return TracePage(tuple(found), to_cursor(found[-1]))
-            if after is None:
-                return TracePage(tuple(found), None)
-            before = after
-            if time.monotonic() > give_up_at:
-                return TracePage(tuple(found), _written(before))
+        with self._store.reading() as connection:
+            oldest, newest = _span(connection, wanted)
+            before = (newest, _MOST_PLACES)
+            if cursor:
+                before = min(before, parse_cursor(cursor))
+            at, step = received_time(before[0]), _FIRST_STEP
+            while True:
+                began = time.monotonic()
+                at -= step
+                reach = max(oldest, message_id(max(0, int(at * 1000)), 0))
+                found += _entries(connection, wanted, reach, before, limit - len(found))
+                if len(found) == limit:
+                    return TracePage(tuple(found), to_cursor(found[-1]))
+                if reach == oldest:
+                    return TracePage(tuple(found), None)
+                before = (reach, 0)
+                step *= 2
+                if (now := time.monotonic()) + 2 * (now - began) > give_up_at:
+                    return TracePage(tuple(found), _written(before))
 
     def show(self, message_id: str) -> tuple[TraceEntry, ...]:
         """All about one message, in the order of its recipients; nothing where it isn't known."""
@@ -76,6 +84,11 @@ JOINED = sa.select(
 ).join_from(recipient, message, recipient.c.message_id == message.c.id)
 
 KEY = sa.tuple_(recipient.c.message_id, recipient.c.place)
+
+_NOTHING = message_id(0, 0)
+"""The id of the oldest and the newest message where there is none."""
+_MOST_PLACES = 1 << 30
+"""More recipients than a message has."""
 
 
 def to_key(key: Key) -> sa.ColumnElement[Any]:
@@ -125,11 +138,34 @@ def with_events(connection: sa.Connection, entries: Sequence[TraceEntry]) -> tup
     )
 
 
+class _AsciiLike(FunctionElement[bool]):
+    """LIKE without regard to the case of ASCII letters. Both engines have it of their own; to fold any other letter
+    SQLite has to ask Python for each row (`store.py`), which takes three times as long."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(_AsciiLike, "sqlite")
+def _like(element: _AsciiLike, compiler: Any, **options: Any) -> str:
+    return f"{_processed(element, compiler, ' LIKE ', options)} ESCAPE '\\'"
+
+
+@compiles(_AsciiLike, "postgresql")
+def _ilike(element: _AsciiLike, compiler: Any, **options: Any) -> str:
+    return f"{_processed(element, compiler, ' ILIKE ', options)} ESCAPE '\\'"
+
+
+def _processed(element: _AsciiLike, compiler: Any, operator: str, options: dict[str, Any]) -> str:
+    return operator.join(compiler.process(clause, **options) for clause in element.clauses)
+
+
 def like(column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
     """Equal without case; `*` at the start or end of the pattern stands for anything."""
     core = pattern.removeprefix("*").removesuffix("*").lower()
     start, end = "%" * pattern.startswith("*"), "%" * (pattern.endswith("*") and len(pattern) > 1)
-    return sa.func.lower(column).like(f"{start}{_escaped(core)}{end}", escape="\\")
+    wanted = f"{start}{_escaped(core)}{end}"
+    return _AsciiLike(column, sa.literal(wanted)) if core.isascii() else sa.func.lower(column).like(wanted, escape="\\")
 
 
 def sent_by(pattern: str) -> sa.ColumnElement[bool]:
@@ -137,35 +173,36 @@ def sent_by(pattern: str) -> sa.ColumnElement[bool]:
     return like(message.c.reverse_path, "" if pattern == "<>" else pattern)
 
 
+def _span(connection: sa.Connection, wanted: TraceFilter) -> tuple[str, str]:
+    """The ids of the oldest and the newest message that may be wanted."""
+    ids = _id_range(wanted)
+    oldest, newest = (sa.select(end(message.c.id)).where(*ids) for end in (sa.func.min, sa.func.max))
+    row = connection.execute(sa.select(oldest.scalar_subquery(), newest.scalar_subquery())).one()
+    return row[0] or _NOTHING, row[1] or _NOTHING
+
+
 def _entries(
-    connection: sa.Connection,
-    conditions: Sequence[sa.ColumnElement[bool]],
-    before: Key | None,
-    after: Key | None,
-    limit: int,
+    connection: sa.Connection, wanted: TraceFilter, reach: str, before: Key, limit: int
 ) -> tuple[TraceEntry, ...]:
-    """The newest that meet the conditions, older than `before`, not older than `after`."""
-    query = JOINED.where(*conditions)
-    if before is not None:
-        query = query.where(to_key(before) > KEY)
-    if after is not None:
-        query = query.where(to_key(after) <= KEY)
-    query = query.order_by(recipient.c.message_id.desc(), recipient.c.place.desc()).limit(limit)
-    return with_events(connection, [entry_of(row) for row in connection.execute(query)])
+    """The newest, older than `before`, of messages not older than `reach`.
 
-
-def _window_end(connection: sa.Connection, before: Key | None, ids: Sequence[sa.ColumnElement[bool]]) -> Key | None:
-    """The last key of the window that begins below `before`; None if it is the last window."""
-    query = sa.select(recipient.c.message_id, recipient.c.place).where(*ids)
-    if before is not None:
-        query = query.where(to_key(before) > KEY)
-    query = query.order_by(recipient.c.message_id.desc(), recipient.c.place.desc()).offset(_WINDOW - 1).limit(1)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else (row.message_id, row.place)
+    SQLite scans the table by which it sorts, within one lower and one upper bound, and looks into the other table for
+    each row that it has found. So the sort is by the table that tells more about what is wanted.
+    """
+    of_message = wanted.sender or wanted.subject or wanted.message_id or wanted.connector
+    scanned = message.c.id if of_message and not wanted.recipient else recipient.c.message_id
+    query = (
+        JOINED.where(*_conditions(wanted), scanned >= reach, scanned <= before[0])
+        .where(sa.or_(scanned < before[0], recipient.c.place < before[1]))
+        .order_by(scanned.desc(), recipient.c.place.desc())
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    return with_events(connection, [entry_of(row) for row in rows]) if rows else ()
 
 
 def _conditions(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
-    conditions = _id_range(wanted)
+    conditions: list[sa.ColumnElement[bool]] = []
     if wanted.since is not None:
         conditions.append(message.c.received_at >= wanted.since)
     if wanted.until is not None:
@@ -177,7 +214,7 @@ def _conditions(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.state is not None:
         conditions.append(recipient.c.state == wanted.state.value)
     if wanted.subject:
-        conditions.append(sa.func.lower(message.c.subject).contains(wanted.subject.lower(), autoescape=True))
+        conditions.append(like(message.c.subject, f"*{wanted.subject}*"))
     if wanted.message_id and not _is_our_id(wanted.message_id):
         conditions.append(message.c.header_message_id == wanted.message_id)
     if wanted.connector:
@@ -187,8 +224,8 @@ def _conditions(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def _id_range(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
-    """What the filter says about ids, which is what the table is sorted by."""
-    column = recipient.c.message_id
+    """What the filter says about ids, which are what the tables are sorted by."""
+    column = message.c.id
     conditions: list[sa.ColumnElement[bool]] = []
     if _is_our_id(wanted.message_id):
         conditions.append(column == wanted.message_id)
@@ -222,4 +259,5 @@ def _written(key: Key) -> str:
 def parse_cursor(cursor: str) -> Key:
     """Raises `ValueError` for what no search gave out."""
     identity, _, place = cursor.rpartition(".")
+    received_time(identity)
     return identity, int(place)
