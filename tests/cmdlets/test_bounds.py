@@ -87,6 +87,7 @@ def test_what_grows_unseen_is_stopped_by_the_memory_it_takes() -> None:
         "$s = 1; foreach ($i in 1..60) { $s = $s, $s }; [pscustomobject]@{ a = $s } | Out-String | Out-Null; 'end'",
         "[pscustomobject]@{ a = 'x' * 3000000 } | Format-Table -Wrap | Out-Null; 'end'",
         "$l = New-Object Collections.ArrayList; foreach ($i in 1..30000) { [void]$l.Add($i) }; 'end'",
+        "$l = New-Object Collections.ArrayList; foreach ($i in 1..30000) { [void]$l.Add($l) }; 'end'",
         "$h = @{}; foreach ($i in 1..30000) { if (-not $h.ContainsKey($i)) { $h.Add($i, 1) } }; 'end'",
     ],
 )

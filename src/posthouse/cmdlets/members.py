@@ -15,7 +15,7 @@ from posthouse.cmdlets.errors import PSError
 from posthouse.cmdlets.limits import Budget
 from posthouse.cmdlets.numbers import format_value
 from posthouse.cmdlets.operators import compare, equal, sort_key
-from posthouse.cmdlets.text import span_text, to_text
+from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import ArrayList, GenericList, Hashtable, PSObject, Value, collected, items, type_name
 
 _int = INT.convert
@@ -193,7 +193,7 @@ _METHODS: tuple[tuple[type, Mapping[str, Member]], ...] = (
 
 
 def _string(value: Value, pattern: Value = "") -> str:
-    return format_value(value, to_text(pattern)) if not isinstance(value, timedelta) else span_text(value)
+    return format_value(value, to_text(pattern))
 
 
 def _described(value: Value) -> PSObject:
@@ -299,9 +299,7 @@ def invoke(value: Value, name: str, arguments: tuple[Value, ...], budget: Budget
     try:
         _charge(value, name.lower(), arguments, budget)
         return method(*arguments)
-    except ConversionError as error:
-        raise _argument_error(name, arguments, str(error)) from None
-    except ValueError as error:
+    except (ConversionError, ValueError) as error:
         raise _argument_error(name, arguments, str(error)) from None
     except (OverflowError, TypeError, AttributeError) as error:
         raise _argument_error(name, arguments, "Its arguments do not fit the method.") from error
@@ -331,5 +329,9 @@ def _charge(value: Value, name: str, arguments: tuple[Value, ...], budget: Budge
     elif name == "replace" and isinstance(value, str) and len(arguments) > 1 and to_text(arguments[0]):
         size += value.count(to_text(arguments[0])) * len(to_text(arguments[1]))
     else:
-        size += sum(len(part) for part in arguments if isinstance(part, str | list | bytes))
+        size += sum(
+            len(part)
+            for part in arguments
+            if isinstance(part, str) or (isinstance(part, list | bytes) and name == "addrange")
+        )
     budget.charge(size)

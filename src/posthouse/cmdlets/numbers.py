@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from posthouse.cmdlets.dates import format_date
@@ -28,8 +28,6 @@ def format_value(value: Value, pattern: str) -> str:
         return _formatted_date(value, pattern or "G")
     if pattern and isinstance(value, int | float) and not isinstance(value, bool):
         return format_number(value, pattern)
-    if isinstance(value, timedelta) or not pattern:
-        return to_text(value)
     return to_text(value)
 
 

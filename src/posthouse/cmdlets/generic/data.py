@@ -134,13 +134,14 @@ def _rows(text: str, delimiter: str) -> Iterable[Value]:
         raise PSError(f"The text is not CSV: {error}.", category="InvalidData", error_id="Csv") from None
 
 
+_INPUT_FIRST = Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True)
 _DELIMITER = Parameter(name="Delimiter", type=STRING)
 _TYPE = Parameter(name="NoTypeInformation", type=SWITCH, aliases=("NTI",), help="Taken: it is never written.")
 DATA = (
     Cmdlet(
         "ConvertTo-Json",
         (
-            Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True),
+            _INPUT_FIRST,
             Parameter(name="Depth", type=INT),
             Parameter(name="Compress", type=SWITCH),
             Parameter(name="AsArray", type=SWITCH),
@@ -151,7 +152,7 @@ DATA = (
     ),
     Cmdlet(
         "ConvertFrom-Json",
-        (Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True),),
+        (_INPUT_FIRST,),
         convert_from_json,
         synopsis="Makes objects of JSON.",
         whole=True,
@@ -165,7 +166,7 @@ DATA = (
     ),
     Cmdlet(
         "ConvertFrom-Csv",
-        (Parameter(name="InputObject", position=0, from_pipeline=True, allow_empty=True), _DELIMITER),
+        (_INPUT_FIRST, _DELIMITER),
         convert_from_csv,
         synopsis="Makes objects of CSV.",
         whole=True,

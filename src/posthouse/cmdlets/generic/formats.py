@@ -15,7 +15,7 @@ from posthouse.cmdlets.display import (
     table,
     table_columns,
 )
-from posthouse.cmdlets.generic.objects import INPUT, pipeline
+from posthouse.cmdlets.generic.objects import INPUT, PROPERTY, pipeline
 from posthouse.cmdlets.generic.properties import Selector, expanded, selectors
 from posthouse.cmdlets.interface import Bound, Cmdlet, Context, Parameter
 from posthouse.cmdlets.text import to_text
@@ -127,13 +127,12 @@ def out_host(_context: Context, bound: Bound) -> Iterator[Value]:
     yield from pipeline(bound)
 
 
-_PROPERTY = Parameter(name="Property", position=0, help="Names, script blocks, or @{Name=…;Expression={…}}.")
 _GROUP_BY = Parameter(name="GroupBy")
 FORMATS = (
     Cmdlet(
         "Format-Table",
         (
-            _PROPERTY,
+            PROPERTY,
             _GROUP_BY,
             Parameter(name="AutoSize", type=SWITCH, help="Taken: a table is always as wide as it needs."),
             Parameter(name="Wrap", type=SWITCH),
@@ -147,7 +146,7 @@ FORMATS = (
     ),
     Cmdlet(
         "Format-List",
-        (_PROPERTY, _GROUP_BY, INPUT),
+        (PROPERTY, _GROUP_BY, INPUT),
         format_list,
         aliases=("fl",),
         synopsis="Shows objects as a list of their properties.",

@@ -17,6 +17,7 @@ from posthouse.cmdlets.text import to_text
 from posthouse.cmdlets.values import CUSTOM_OBJECT, Hashtable, PSObject, Value, collected, items
 
 INPUT = Parameter(name="InputObject", from_pipeline=True, allow_empty=True, help="What comes through the pipeline.")
+PROPERTY = Parameter(name="Property", position=0, help="Names, script blocks, or @{Name=…;Expression={…}}.")
 _COMPARISONS = (
     *("EQ", "NE", "GT", "GE", "LT", "LE", "Like", "NotLike", "Match", "NotMatch", "Contains", "NotContains", "In"),
     *("NotIn", "Is", "IsNot", "CEQ", "CNE", "CLike", "CMatch"),
@@ -225,7 +226,6 @@ def _switches(*names: str) -> tuple[Parameter, ...]:
     return tuple(Parameter(name=name, type=SWITCH) for name in names)
 
 
-_PROPERTY = Parameter(name="Property", position=0, help="Names, script blocks, or @{Name=…;Expression={…}}.")
 OBJECTS = (
     Cmdlet(
         "Where-Object",
@@ -260,7 +260,7 @@ OBJECTS = (
     Cmdlet(
         "Select-Object",
         (
-            _PROPERTY,
+            PROPERTY,
             Parameter(name="ExcludeProperty", type=STRINGS),
             Parameter(name="ExpandProperty", type=STRING),
             Parameter(name="First", type=INT),
@@ -277,7 +277,7 @@ OBJECTS = (
     Cmdlet(
         "Sort-Object",
         (
-            _PROPERTY,
+            PROPERTY,
             Parameter(name="Top", type=INT),
             Parameter(name="Bottom", type=INT),
             INPUT,
@@ -290,7 +290,7 @@ OBJECTS = (
     ),
     Cmdlet(
         "Group-Object",
-        (_PROPERTY, INPUT, *_switches("NoElement", "CaseSensitive", "AsHashTable", "AsString")),
+        (PROPERTY, INPUT, *_switches("NoElement", "CaseSensitive", "AsHashTable", "AsString")),
         group_object,
         aliases=("group",),
         synopsis="Groups objects that have the same properties.",
@@ -298,7 +298,7 @@ OBJECTS = (
     ),
     Cmdlet(
         "Measure-Object",
-        (_PROPERTY, INPUT, *_switches("Sum", "Average", "Maximum", "Minimum")),
+        (PROPERTY, INPUT, *_switches("Sum", "Average", "Maximum", "Minimum")),
         measure_object,
         aliases=("measure",),
         synopsis="Counts objects, and adds up their properties.",

@@ -15,7 +15,7 @@ from posthouse.cmdlets.powershell import syntax as s
 from posthouse.cmdlets.powershell.scope import Frame
 from posthouse.cmdlets.registry import Registry
 from posthouse.cmdlets.text import to_text
-from posthouse.cmdlets.values import Hashtable, TypeReference, Value, collected, items, type_name
+from posthouse.cmdlets.values import ArrayList, Hashtable, TypeReference, Value, collected, items, type_name
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _READ_ONLY = (*_CONSTANTS, "matches", "psitem", "_", "psscriptroot", "error", "?", "pscmdlet")
@@ -29,7 +29,7 @@ class Evaluator(ABC):
         self.services = services
         self.budget = budget
         self.operators = Operators(budget)
-        self.errors: list[Value] = []
+        self.errors = ArrayList()
         self.succeeded = True
 
     @abstractmethod
