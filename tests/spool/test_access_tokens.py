@@ -10,8 +10,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from posthouse.spool import AuditRecord, Organizations, Secrets, Store, open_store
-from posthouse.spool.access_tokens import AccessTokens, HeldToken, Holding, TokenRefusal
+from posthouse.spool import (
+    AccessTokens,
+    AuditRecord,
+    HeldToken,
+    Holding,
+    Organizations,
+    Secrets,
+    Store,
+    TokenRefusal,
+    open_store,
+)
 from posthouse.spool.schema import access_token
 
 MAIL, GRAPH = "https://outlook.example/.default", "https://graph.example/.default"

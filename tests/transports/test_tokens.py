@@ -18,8 +18,7 @@ from posthouse.net.oauth_scopes import GRAPH, OUTLOOK
 from posthouse.net.oauth_wire import Token
 from posthouse.organization import Credential
 from posthouse.organization.connectors import CredentialKind
-from posthouse.spool import Organizations, Store, open_store
-from posthouse.spool.access_tokens import AccessTokens
+from posthouse.spool import AccessTokens, Organizations, Store, open_store
 from posthouse.transports.sign_in import SignInFailed
 from posthouse.transports.tokens import NoToken, SharedTokens, TokenSource, key_of
 from standins.entra import Entra

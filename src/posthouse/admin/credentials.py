@@ -10,8 +10,7 @@ from posthouse.admin.errors import AdminError, NotFound
 from posthouse.admin.roles import Acts
 from posthouse.organization import Credential, Organization, from_document
 from posthouse.organization.connectors import CredentialKind
-from posthouse.spool import AuditChange, Organizations, Store
-from posthouse.spool.access_tokens import AccessTokens
+from posthouse.spool import AccessTokens, AuditChange, Organizations, Store
 
 if TYPE_CHECKING:
     from posthouse.net.oauth_user import DeviceCode, UserToken

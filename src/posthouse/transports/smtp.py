@@ -69,7 +69,7 @@ class SmtpTransport:
     async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
         """Try once, over a warm session if there is one. Only cancelling raises."""
         try:
-            return await self.attempt(delivery)
+            return await self._deliver_warm(delivery) or await self._deliver_anew(delivery)
         except SessionFailed as failure:
             return self.failed(delivery, failure)
 

@@ -20,8 +20,16 @@ from posthouse.mail import Reply
 from posthouse.net.certificates import CertificateError, Identity, load_pfx
 from posthouse.organization import Credential
 from posthouse.organization.connectors import CredentialKind, Throttle
-from posthouse.spool import Secrets, SpoolError, Store, StoreUnavailable
-from posthouse.spool.access_tokens import AccessTokens, HeldToken, Holding, TokenRefusal
+from posthouse.spool import (
+    AccessTokens,
+    HeldToken,
+    Holding,
+    Secrets,
+    SpoolError,
+    Store,
+    StoreUnavailable,
+    TokenRefusal,
+)
 from posthouse.transports.sign_in import SignInFailed
 
 if TYPE_CHECKING:
