@@ -176,7 +176,7 @@ def test_a_second_import_finds_nothing_to_change(posthouse: Any, folder: Path, t
 
 def test_what_is_applied_is_what_was_shown(posthouse: Any, main_cf: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else is faster than the answer to the question."""
-    monkeypatch.setattr("posthouse.cli.migration._confirm", lambda _: run(["domain", "new", "fabrikam.com"]))
+    monkeypatch.setattr("posthouse.cli.migration.confirm", lambda *_, **__: run(["domain", "new", "fabrikam.com"]))
     imported = posthouse("import", main_cf)
     assert imported.status == 1
     assert imported.err.endswith("posthouse: somebody has changed the organization since; import again\n")

@@ -25,6 +25,7 @@ from posthouse.cli import (
     send,
     serve,
     shell,
+    tenant,
     token,
     trace,
     web,
@@ -64,6 +65,7 @@ app.add_typer(connector.app, name="connector")
 app.add_typer(preset.app, name="preset")
 app.add_typer(domain.app, name="domain")
 app.add_typer(credential.app, name="credential")
+app.add_typer(tenant.app, name="tenant")
 app.command(context_settings={"ignore_unknown_options": True})(script.run)
 app.command()(shell.shell)
 app.command()(send.send)

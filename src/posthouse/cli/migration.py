@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from posthouse.cli.options import Config, Json, administration
+from posthouse.cli.options import Config, Json, administration, confirm
 from posthouse.cli.organization import CHANGE_COLUMNS
 from posthouse.cli.output import show_json, show_table
 
@@ -62,7 +61,7 @@ def import_(
         _show(findings, planned, as_json=as_json)
         if dry_run or not planned.changes:
             return
-        _confirm(yes)
+        confirm("Apply these changes?", yes=yes)
         admin.change(edit, Path.cwd())
         typer.echo("applied; it is in force", err=True)
 
@@ -84,15 +83,3 @@ def _show(findings: Findings, planned: Applied, *, as_json: bool) -> None:
     for notice in planned.notices:
         typer.echo(f"note: {notice}", err=True)
     return None
-
-
-def _confirm(yes: bool) -> None:
-    """Ask where somebody sits at a terminal; else only `--yes` will do."""
-    from posthouse.admin import AdminError
-
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise AdminError("nothing was applied, since there is no terminal to ask at; add --yes, or --dry-run")
-    if not typer.confirm("Apply these changes?", err=True):
-        raise AdminError("nothing was applied")

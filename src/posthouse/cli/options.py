@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,18 @@ def administration(config: Path | None) -> Iterator[Administration]:
 
     with Administration.opened(settings_of(config), local_actor()) as admin:
         yield admin
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask where somebody sits at a terminal; else only `--yes` will do."""
+    from posthouse.admin import AdminError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise AdminError("nothing was applied, since there is no terminal to ask at; add --yes")
+    if not typer.confirm(question, err=True):
+        raise AdminError("nothing was applied")
 
 
 def separated(values: list[str]) -> list[str]:

@@ -96,6 +96,10 @@ class Tenant:
 
         return self._administration.change(edit, Path.cwd(), act=Acts.CONNECT_TENANT)
 
+    @property
+    def is_connected(self) -> bool:
+        return self._administration.organization().tenant is not None
+
     def show(self) -> TenantState:
         """What the tenant has."""
         self._ledger.check(Acts.GET_TENANT)
