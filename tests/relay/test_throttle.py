@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from posthouse.mail import Client, Delivery, Message, Notify, Outcome, Reply, Status
+from posthouse.mail import Client, Delivery, MemoryContent, Message, Notify, Outcome, Reply, Status
 from posthouse.organization import Credential, CredentialKind, Organization, OutboundConnector, Priority, Throttle
 from posthouse.relay import throttle
 from posthouse.relay.budget import Budget
@@ -403,4 +403,34 @@ def test_connectors_without_limits_have_no_gate() -> None:
     )
     assert names(limits_in(organization)) == ["By itself", "By credential"]
     by_credential = list(limits_in(organization))[1]
-    assert by_credential.rate == 10.0  # the other one has no limit
+    assert by_credential.rate is None  # the other one has no limit
+
+
+def test_large_mail_and_long_lists_do_not_fill_a_workers_hands(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(messages_per_minute=600)), answer=lambda _: TOO_MANY)
+        bench.gate.slow_down("mx.test", TOO_MANY)
+        large = MemoryContent((bytes(1 << 20),))
+        bench.put(*(replace(mail, content=large) for mail in mails(12, "large")))
+        await bench.rest()
+        assert len(bench.spool.postponed) == 4
+        bench.put(*mails(3, "list", *(f"user{number}@example.net" for number in range(1500))))
+        await bench.rest()
+        assert len(bench.gate._queue) <= 9
+
+    run(test())
+
+
+def test_without_a_limit_of_messages_mail_comes_back_as_fast_as_it_goes(mails: MakeMails) -> None:
+    async def test() -> None:
+        bench = Bench(Limits("Sink", Throttle(connections=3)))
+        bench.put(*mails(1000, "early"))
+        for _ in range(20):
+            await bench.rest()
+        bench.put(*mails(2200, "late"))
+        await asyncio.sleep(0)
+        due = sorted(bench.spool.postponed.values())
+        assert len(due) >= 200
+        assert due[-1] - due[0] < 2
+
+    run(test())

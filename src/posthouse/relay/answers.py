@@ -12,7 +12,7 @@ NO_ROUTE = Reply(550, "5.4.4", "No outbound connector takes mail for this domain
 NO_TRANSPORT = Reply(451, "4.3.5", "The outbound connector can't be used; the log says more")
 TRANSPORT_BROKE = Reply(451, "4.3.0", "Internal error of the transport; the log says more")
 
-_BLOCKED = re.compile(r"4\.7\.[57]\d\d")
+_BLOCKED = re.compile(r"4\.7\.[567]\d\d")
 """Exchange Online's `Server busy` and its throttling of addresses:
 https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/fix-error-code-451-4-7-500-699-asxxx-in-exchange-online"""
 _TOO_FAST: Callable[[str], object] = re.compile(

@@ -25,9 +25,10 @@ _by_order = attrgetter("order")
 
 @dataclass(frozen=True, slots=True)
 class Waiting(Generic[T]):
-    """`order` is that of the sender's own mail: message ids sort by time."""
+    """`order` is that of the sender's own mail: message ids sort by time. `weight` is how much it weighs here."""
 
     order: str
+    weight: float
     item: T
 
 
@@ -51,6 +52,7 @@ class FairQueue(Generic[T]):
         self._lines: dict[Hashable, _Line[T]] = {}
         self._now = 0.0
         self._count = 0
+        self.weight = 0.0
 
     def __len__(self) -> int:
         return self._count
@@ -58,13 +60,14 @@ class FairQueue(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         return (each.item for line in self._lines.values() for each in line.waiting)
 
-    def put(self, sender: Hashable, priority: Priority, order: str, item: T) -> None:
+    def put(self, sender: Hashable, priority: Priority, order: str, item: T, weight: float = 0.0) -> None:
         line = self._lines.get(sender)
         if line is None:
             cost = COST[priority]
             line = self._lines[sender] = _Line(self._now + cost, cost)
-        insort(line.waiting, Waiting(order, item), key=_by_order)
+        insort(line.waiting, Waiting(order, weight, item), key=_by_order)
         self._count += 1
+        self.weight += weight
 
     def waiting(self, sender: Hashable) -> int:
         line = self._lines.get(sender)
@@ -96,11 +99,12 @@ class FairQueue(Generic[T]):
 
     def _remove(self, sender: Hashable, index: int) -> T:
         waiting = self._lines[sender].waiting
-        item = waiting.pop(index).item
+        gone = waiting.pop(index)
         self._count -= 1
+        self.weight = self.weight - gone.weight if self._count else 0.0
         if not waiting:
             del self._lines[sender]
-        return item
+        return gone.item
 
 
 class Clocks:

@@ -14,8 +14,6 @@ DAY = 86400.0
 _EVEN = 6
 """A minute's permits come in so many parts, one after the other: a newcomer that finds none waits for the next part
 only, and a next hop that counts in shorter spans sees no burst."""
-_UNKNOWN_RATE = 10.0
-"""Messages a second that go without a limit of them, for want of a better guess."""
 
 NO_LIMITS = Throttle()
 
@@ -44,11 +42,11 @@ class Limits:
     credentials: tuple[tuple[str, Throttle], ...] = ()
 
     @property
-    def rate(self) -> float:
+    def rate(self) -> float | None:
         """Messages a second at the most."""
         shares = [throttle.messages_per_minute or math.inf for _, throttle in self.credentials]
         a_minute = min(self.throttle.messages_per_minute or math.inf, sum(shares) or math.inf)
-        return _UNKNOWN_RATE if math.isinf(a_minute) else a_minute / MINUTE
+        return None if math.isinf(a_minute) else a_minute / MINUTE
 
     @property
     def recipients(self) -> int | None:

@@ -28,6 +28,11 @@ AT_ONCE = 10
 PATIENCE = 120.0
 """Seconds that a gate's mail may take to go; what would take longer waits in the store."""
 _LEAST, _MOST = 20, 2000
+"""Mails that a gate holds at least, and at most; so many recipients too."""
+_MEMORY = 8 << 20
+"""Bytes of content that a gate holds at most: an eighth of what a worker may."""
+_SLOW, _OBSERVED = 10.0, 2.0
+"""Messages a second that a gate without a limit of them lets through at least, and the seconds that tell how many."""
 LINGER = 0.5
 """Seconds that connections are kept which others might want, when there is nothing more to send."""
 _NOTED_AFTER = 1.0
@@ -70,6 +75,12 @@ class Waiting:
     def recipients(self) -> int:
         return len(self.delivery.recipients)
 
+    @property
+    def weight(self) -> float:
+        """The part that it takes of what a gate may hold."""
+        content = self.delivery.message.content
+        return max(content.size / _MEMORY if content.in_memory else 0, self.recipients / _MOST)
+
 
 class Gate:
     """Lets the mail of a connector through as its limits allow; or that of a destination which asked to slow down."""
@@ -99,7 +110,7 @@ class Gate:
         for name, throttle in limits.credentials:
             meters[name].limit(throttle)
         self._credentials = meters
-        self._room = int(min(max(limits.rate * PATIENCE, _LEAST), _MOST))
+        self._room = int(min(max(limits.rate * PATIENCE, _LEAST), _MOST)) if limits.rate else _MOST
         self._wake.set()
 
     def put(self, held: OpenLease, delivery: Delivery) -> None:
@@ -130,8 +141,8 @@ class Gate:
         message = delivery.message
         sender = (message.connector or "", message.client.login or message.client.ip)
         waiting = Waiting(held, delivery, sender, self._hands.clock())
-        self._queue.put(sender, self._hands.priority(message.connector), message.id, waiting)
-        while len(self._queue) > self._room:
+        self._queue.put(sender, self._hands.priority(message.connector), message.id, waiting, waiting.weight)
+        while len(self._queue) > self._room or (self._queue.weight > 1 and len(self._queue) > 1):
             self._send_back(self._queue.displace(), self._hands.clock())
         self._wake.set()
         if self._worker is None or self._worker.done():
@@ -151,6 +162,9 @@ class Gate:
     def _destination(self, name: str) -> Meter:
         meter = self._destinations.get(name)
         if meter is None:
+            if len(self._destinations) >= _MOST:
+                known = self._destinations.items()
+                self._destinations = {each: way for each, way in known if way.in_use or way.brake}
             meter = self._destinations[name] = Meter(name, "")
         return meter
 
@@ -194,13 +208,13 @@ class Gate:
 
     async def _start(self, waiting: Waiting, way: Meter, now: float) -> None:
         delivery = replace(waiting.delivery, credential=way.name) if way.name else waiting.delivery
-        if self._shared and self._connected - {delivery.destination}:
-            await self._end_idle()  # an idle one elsewhere would be one too many
-        self._connected.add(delivery.destination)
         self._queue.take(waiting.sender, waiting)
         for meter in (self._all, way):
             meter.start(waiting.recipients, now)
         self._delivering += 1
+        if self._shared and self._connected - {delivery.destination}:
+            await self._end_idle()  # an idle one elsewhere would be one too many
+        self._connected.add(delivery.destination)
         self._spawn(self._deliver(waiting, delivery, way, now))
 
     async def _deliver(self, waiting: Waiting, delivery: Delivery, way: Meter, began: float) -> None:
@@ -327,7 +341,7 @@ class Gate:
     def _send_back(self, waiting: Waiting, opens_at: float) -> None:
         """To the store, until it may be its turn."""
         now = self._hands.clock()
-        rate = self.limits.rate
+        rate = self.limits.rate or max(_SLOW, 2 * self._all.started_since(now - _OBSERVED) / _OBSERVED)
         earliest = max(now, opens_at) + self._queue.waiting(waiting.sender) / rate
         due = self._clocks.due(waiting.sender, now, earliest, 1 / rate)
         why = self._why or self._all.why or next((way.why for way in self._ways() if way.why), "")
