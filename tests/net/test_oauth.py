@@ -16,6 +16,7 @@ from net.tls_peers import pem_of
 from posthouse.net.certificates import Identity, load_pfx, self_signed
 from posthouse.net.oauth import GRAPH, Application, Token, TokenError, TokenRefused, TokenUnavailable, acquire_token
 from standins.entra import LIFETIME, Entra
+from standins.proxy import Proxy
 
 SECRET = "s3cret~value"
 
@@ -183,6 +184,19 @@ def test_the_secret_does_not_follow_a_redirection(acquire: Acquire, entra: Entra
         elsewhere.settimeout(0)
         with pytest.raises(BlockingIOError):
             elsewhere.accept()
+
+
+def test_the_way_through_a_proxy_trusts_the_same(
+    acquire: Acquire, entra: Entra, stranger: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a proxy may open TLS itself: then it is its CA that trusted_roots hold."""
+    monkeypatch.setenv("no_proxy", "")
+    with Proxy() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        assert acquire({"secret": SECRET}).value == entra.issued[0]
+        assert set(proxy.asked) == {f"CONNECT 127.0.0.1:{entra.port}"}
+        with pytest.raises(TokenUnavailable, match="its certificate is not trusted"):
+            acquire({"secret": SECRET}, own_roots=[pem_of(stranger)])
 
 
 def test_neither_secret_nor_token_is_ever_shown(acquire: Acquire, entra: Entra, certificate: Identity) -> None:
