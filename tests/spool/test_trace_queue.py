@@ -116,6 +116,13 @@ class TestSearch:
         assert found(store, connector="scanners") == ["d@example.net", "c@contoso.com", "a@contoso.com"]
         assert found(store, connector="Internet") == ["d@example.net", "b_2@fabrikam.com", "a@contoso.com"]
 
+    def test_by_the_clients_address(self, store: Store, worker: SpoolWorker) -> None:
+        assert found(store, client="192.0.2.7") == found(store)
+        assert found(store, client="192.0.2.*", recipient="d@*") == ["d@example.net"]
+        assert found(store, client="192.0.2.") == []
+        assert found(store, client="*") == found(store)
+        assert found(store, client='7", "helo": "scanner') == []
+
     def test_by_message_id(self, store: Store) -> None:
         [entry] = every_entry(store, TraceFilter(recipient="d@example.net"))
         assert found(store, message_id=entry.message_id) == ["d@example.net"]
@@ -124,7 +131,7 @@ class TestSearch:
 
     def test_a_cursor_from_elsewhere_is_none(self, store: Store) -> None:
         for cursor in ("nonsense", "nonsense.0", f"{trace.to_cursor(next(every_entry(store, TraceFilter())))}x"):
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError, match="no message id|invalid literal"):
                 Trace(store).find(TraceFilter(), 10, cursor)
 
     def test_an_entry_has_its_events(self, store: Store) -> None:
@@ -201,6 +208,33 @@ class TestQueue:
         assert queued(store, recipient="2*") == ["2@example.net"]
         assert queued(store, message_ids=(waiting[4],)) == ["4@example.net"]
         assert queued(store, state=State.HELD) == []
+
+    def test_list_what_waits_for_one_destination(self, store: Store, waiting: list[str]) -> None:
+        tried = [f"{number}@example.net" for number in range(7)]
+        assert queued(store, connector="Internet", destination="example.net") == tried
+        assert queued(store, connector="Internet", destination="elsewhere.net") == []
+        assert queued(store, connector="", destination="") == ["7@example.net"], "which was never tried"
+
+    def test_what_waits_for_what(self, store: Store, waiting: list[str]) -> None:
+        Queue(store).hold(QueueFilter(message_ids=(waiting[0], waiting[1])))
+        found = Queue(store).groups()
+        assert [(each.state, each.destination, each.recipients, each.leased) for each in found.groups] == [
+            (State.WAITING, "example.net", 5, 0),
+            (State.HELD, "example.net", 2, 0),
+            (State.WAITING, "", 1, 1),
+        ]
+        tried, _, untried = found.groups
+        assert (str(tried.reply), tried.remote) == ("451 4.7.1 Try again later", "mx.example.net [192.0.2.25]")
+        assert tried.due > time.time() + 3500
+        assert (untried.reply, untried.connector) == (None, "")
+        assert abs(tried.received_at - time.time()) < 3600
+        assert found.complete
+
+    @pytest.mark.usefixtures("waiting")
+    def test_of_a_long_queue_the_oldest_are_grouped(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(queue, "MOST_GROUPED", 3)
+        found = Queue(store).groups()
+        assert ([group.recipients for group in found.groups], found.complete) == ([3], False)
 
     def test_why_one_waits(self, store: Store, waiting: list[str]) -> None:
         [entry] = Queue(store).show(waiting[0])

@@ -17,6 +17,7 @@ from posthouse.spool import (
     Queue,
     QueueChange,
     QueueFilter,
+    QueueGroups,
     Store,
     Trace,
     TraceEntry,
@@ -62,6 +63,11 @@ class Mail:
         """A page of `queue`, from where `cursor` left off."""
         self._ledger.check(Acts.GET_QUEUE)
         return _from_cursor(cursor, lambda: self._queue.list(wanted, limit, cursor))
+
+    def queue_groups(self) -> QueueGroups:
+        """What waits for what."""
+        self._ledger.check(Acts.GET_QUEUE)
+        return self._queue.groups()
 
     def traced(self, message_id: str) -> tuple[TraceEntry, ...]:
         """All about a message, an entry for each of its recipients."""

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from posthouse.mail import Content
+from posthouse.mail import Content, Reply, received_time
 from posthouse.spool import audit
 from posthouse.spool.audit import AuditChange, AuditRecord
 from posthouse.spool.batch import lock_messages
 from posthouse.spool.leases import ContentReader
-from posthouse.spool.records import EventKind, QueueChange, QueueFilter, State, TraceEntry, TracePage
+from posthouse.spool.records import (
+    EventKind,
+    QueueChange,
+    QueueFilter,
+    QueueGroup,
+    QueueGroups,
+    State,
+    TraceEntry,
+    TracePage,
+)
 from posthouse.spool.schema import HELD, WAITING, content, event, message, recipient
 from posthouse.spool.store import Store
 from posthouse.spool.trace import (
@@ -34,6 +44,10 @@ from posthouse.spool.trace import (
 _WINDOW = 1000
 """Recipients that one transaction of an act changes at most, so that the mail does not have to wait for it."""
 
+MOST_GROUPED = 50_000
+"""Recipients that `Queue.groups` looks at: of a million it would take a good part of a second."""
+
+_OF_GROUP = ("state", "connector", "destination", "code", "enhanced")
 _LIVE = recipient.c.state.in_([WAITING, HELD])
 _BY_KEY = (recipient.c.message_id, recipient.c.place)
 
@@ -86,6 +100,27 @@ class Queue:
             found = self._reader.load(connection, [message_id])[message_id]
         return found if found.pieces else None
 
+    def groups(self) -> QueueGroups:
+        """What waits for what, of the oldest `MOST_GROUPED` recipients."""
+        columns = (recipient.c[name] for name in ("message_id", *_OF_GROUP, "worker", "due", "text", "remote"))
+        oldest = sa.select(*columns).where(_LIVE).order_by(*_BY_KEY).limit(MOST_GROUPED).subquery()
+        same = [oldest.c[name] for name in _OF_GROUP]
+        query = sa.select(
+            *same,
+            sa.func.count().label("recipients"),
+            sa.func.count(oldest.c.worker).label("leased"),
+            sa.func.min(oldest.c.message_id).label("first"),
+            sa.func.min(oldest.c.due).label("due"),
+            sa.func.max(oldest.c.text).label("text"),
+            sa.func.max(oldest.c.remote).label("remote"),
+        ).group_by(*same)
+        alike: defaultdict[tuple[str, str, str], list[sa.Row[*tuple[Any, ...]]]] = defaultdict(list)
+        with self._store.reading() as connection:
+            for row in connection.execute(query):
+                alike[row.state, row.connector, row.destination].append(row)
+        groups = sorted(map(_group, alike.values()), key=lambda group: (-group.recipients, group.destination))
+        return QueueGroups(tuple(groups), sum(group.recipients for group in groups) < MOST_GROUPED)
+
     def counts(self) -> dict[State, int]:
         """Recipients that wait and that are held. Counting a million takes a good part of a second."""
         query = sa.select(recipient.c.state, sa.func.count()).where(_LIVE).group_by(recipient.c.state)
@@ -127,6 +162,22 @@ class Queue:
             if end is None:
                 return QueueChange(changed, in_delivery)
             after = end
+
+
+def _group(rows: Sequence[sa.Row[*tuple[Any, ...]]]) -> QueueGroup:
+    """Of rows that differ by their answers only."""
+    usual = max(rows, key=lambda row: (row.code is not None, row.recipients))
+    return QueueGroup(
+        state=State(usual.state),
+        connector=usual.connector,
+        destination=usual.destination,
+        recipients=sum(row.recipients for row in rows),
+        leased=sum(row.leased for row in rows),
+        received_at=received_time(min(row.first for row in rows)),
+        due=min(row.due for row in rows),
+        reply=None if usual.code is None else Reply(usual.code, usual.enhanced, usual.text),
+        remote=usual.remote,
+    )
 
 
 def _found(
@@ -193,4 +244,8 @@ def _conditions(wanted: QueueFilter) -> list[sa.ColumnElement[bool]]:
         conditions.append(like(recipient.c.forward_path, wanted.recipient))
     if wanted.state is not None:
         conditions.append(recipient.c.state == wanted.state.value)
+    if wanted.connector is not None:
+        conditions.append(recipient.c.connector == wanted.connector)
+    if wanted.destination is not None:
+        conditions.append(recipient.c.destination == wanted.destination)
     return conditions

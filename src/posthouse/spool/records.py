@@ -190,7 +190,8 @@ class TraceFilter:
     """All that is given must hold. Addresses and connector match without case, a leading or trailing `*` as wildcard.
     The sender `<>` is the null reverse-path.
 
-    `message_id` is ours or the Message-ID header's, `subject` a part of the subject, `connector` inbound or outbound.
+    `message_id` is ours or the Message-ID header's, `subject` a part of the subject, `connector` inbound or outbound,
+    `client` the address that it came from, or the beginning of it and `*`.
     `since` and `until` bound the time of acceptance.
     """
 
@@ -202,6 +203,7 @@ class TraceFilter:
     message_id: str = ""
     subject: str = ""
     connector: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +218,43 @@ class TracePage:
 class QueueFilter:
     """Which queued recipients are meant: all that is given must hold, and nothing given means all of them.
 
-    Addresses match as in a `TraceFilter`.
+    Addresses match as in a `TraceFilter`; `connector` (outbound) and `destination` are as a `QueueGroup` has them,
+    and so empty for what was never tried.
     """
 
     message_ids: tuple[str, ...] = ()
     sender: str = ""
     recipient: str = ""
     state: State | None = None
+    connector: str | None = None
+    destination: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueGroup:
+    """Queued recipients of the same state, outbound connector and destination. `leased` are being delivered now.
+
+    `received_at` is when the oldest of their messages came, `due` the next try of any; `reply` and `remote` are an answer
+    to one of them, with the status that most have got.
+    """
+
+    state: State
+    connector: str
+    destination: str
+    recipients: int
+    leased: int
+    received_at: float
+    due: float
+    reply: Reply | None
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueGroups:
+    """The largest first; not `complete` where the queue is longer than what is looked at."""
+
+    groups: tuple[QueueGroup, ...]
+    complete: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def _entries(
     SQLite scans the table by which it sorts, within one lower and one upper bound, and looks into the other table for
     each row that it has found. So the sort is by the table that tells more about what is wanted.
     """
-    of_message = wanted.sender or wanted.subject or wanted.message_id or wanted.connector
+    of_message = wanted.sender or wanted.subject or wanted.message_id or wanted.connector or wanted.client
     scanned = message.c.id if of_message and not wanted.recipient else recipient.c.message_id
     query = (
         JOINED.where(*_conditions(wanted), scanned >= reach, scanned <= before[0])
@@ -220,6 +220,8 @@ def _conditions(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.connector:
         connectors = (message.c.connector, recipient.c.connector)
         conditions.append(sa.or_(*(like(column, wanted.connector) for column in connectors)))
+    if wanted.client:
+        conditions.append(_came_from(wanted.client))
     return conditions
 
 
@@ -234,6 +236,12 @@ def _id_range(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.until is not None:
         conditions.append(column < message_id(int(wanted.until * 1000) + 1, 0))
     return conditions
+
+
+def _came_from(pattern: str) -> sa.ColumnElement[bool]:
+    """That the client's address is like this: the first value of its JSON."""
+    start = json.dumps({"ip": pattern.removesuffix("*")})
+    return like(message.c.client, f"{start[:-2]}*" if pattern.endswith("*") else f"{start[:-1]}, *")
 
 
 def _is_our_id(text: str) -> bool:
