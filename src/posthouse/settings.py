@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -127,6 +128,13 @@ def _checked_store(store: str) -> str:
     return store
 
 
+def _checked_issuer(issuer: str) -> str:
+    parts = urlsplit(issuer)
+    if issuer and (parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError('it should be an address like "https://login.microsoftonline.com/TENANT-ID/v2.0"')
+    return issuer
+
+
 def _checked_retries(retries: tuple[float, ...]) -> tuple[float, ...]:
     if not retries:
         raise ValueError('it should be a list with a duration at least, like ["5m", "1h"]')
@@ -146,6 +154,7 @@ AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 Address = Annotated[str, AfterValidator(_checked_address)]
 Nameserver = Annotated[str, AfterValidator(_checked_nameserver)]
 Network = Annotated[str, AfterValidator(_checked_network)]
+RoleName = Literal["Organization Management", "View-Only Organization Management", "Recipient and Mail Flow Operator"]
 
 
 class Section(BaseModel):
@@ -204,11 +213,23 @@ class AdminSettings(Section):
     """Where the REST API listens; empty is off.
 
     It answers to `names` besides the host name, and believes `proxies` whom they speak for (X-Forwarded-For, -Proto).
+    `oidc_roles` are the roles here by values of `oidc_claim`, as the OpenID Connect provider gives them.
     """
 
     address: Annotated[str, AfterValidator(lambda address: address and _checked_address(address))] = "127.0.0.1:8025"
     names: tuple[Annotated[str, AfterValidator(_checked_hostname)], ...] = ()
     proxies: tuple[Network, ...] = ()
+    oidc_issuer: Annotated[str, AfterValidator(_checked_issuer)] = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_env: str = ""
+    oidc_claim: str = "roles"
+    oidc_roles: Mapping[str, RoleName] = Field(default_factory=dict[str, RoleName])
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> AdminSettings:
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_roles):
+            raise ValueError("oidc_issuer needs oidc_client_id and oidc_roles: nobody gets in whom no role is given")
+        return self
 
 
 class Settings(BaseSettings):

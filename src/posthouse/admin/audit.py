@@ -9,7 +9,7 @@ from typing import Any
 
 from posthouse.admin.actors import Actor
 from posthouse.admin.difference import Change, difference, shown_items
-from posthouse.admin.errors import AdminError, Forbidden
+from posthouse.admin.errors import AdminError, Forbidden, NotFound
 from posthouse.admin.roles import Act, Acts, change_of
 from posthouse.admin.spelling import cmdlet_spelling
 from posthouse.spool import (
@@ -76,6 +76,13 @@ class Audit:
             return self._log.find(wanted, limit, cursor)
         except ValueError:
             raise AdminError(f'"{cursor}" is no cursor; give back the one that came with a page') from None
+
+    def record(self, identity: int) -> AuditRecord:
+        self._ledger.check(Acts.SEARCH_AUDIT)
+        record = self._log.get(identity) if 0 <= identity < 1 << 63 else None
+        if record is None:
+            raise NotFound("there is no such record; it may be older than audit_keep says")
+        return record
 
     def find(self, wanted: AuditFilter) -> Iterator[AuditRecord]:
         """All of them, newest first."""

@@ -146,11 +146,15 @@ class Authentication:
             self._administrators.put_recovery_codes(actor.name, [recovery.code_hash(code) for code in codes], record)
         return codes
 
+    def asks_for_codes(self, name: str) -> bool:
+        who = self._administrators.all().get(name)
+        return who is not None and who.has_totp
+
     def recovery_codes_left(self, name: str) -> int:
         return len(self._administrators.recovery_codes(name))
 
     def sessions(self, name: str) -> tuple[StoredSession, ...]:
-        """Those of one that aren't over."""
+        """Those of one that aren't over; of all without a name."""
         return tuple(each for each in self._sign_ins.sessions(name) if not _is_over(each))
 
     def sign_out_everywhere(self, actor: Actor) -> None:

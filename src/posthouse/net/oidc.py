@@ -113,7 +113,7 @@ class Provider:
 
     def identify(self, attempt: Attempt, answer: Mapping[str, str], redirect_uri: str) -> Identity:
         """Who came back from the provider, by the query of the address that he came back to. Raises `IdentityError`."""
-        if not hmac.compare_digest(answer.get("state", "").encode(), attempt.state.encode()):
+        if not attempt.state or not hmac.compare_digest(answer.get("state", "").encode(), attempt.state.encode()):
             raise IdentityError("this sign-in was begun elsewhere, or is too old; begin again")
         if "iss" in answer and answer["iss"] != self._client.issuer:  # RFC 9207: another provider's answer
             raise IdentityError("the answer is from another provider; begin again")

@@ -9,7 +9,7 @@ import enum
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,7 +47,7 @@ class AuditChange:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """`act` is the cmdlet's name, `origin` an IP address or `local`. `at` is given when it is stored."""
+    """`act` is the cmdlet's name, `origin` an IP address or `local`. `at` and `id` are given when it is stored."""
 
     who: str
     face: str
@@ -58,6 +58,7 @@ class AuditRecord:
     reason: str = ""
     changes: tuple[AuditChange, ...] = ()
     at: float = 0.0
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class AuditFilter:
     act: str = ""
     object: str = ""
     outcome: AuditOutcome | None = None
+    face: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ class AuditLog:
             else:
                 end = connection.execute(window.offset(_WINDOW - 1).limit(1)).one_or_none()
         return AuditPage(tuple(_record(row) for row in rows), None if end is None else f"{end.at!r}.{end.id}")
+
+    def get(self, identity: int) -> AuditRecord | None:
+        with self._store.reading() as connection:
+            row = connection.execute(sa.select(audit).where(audit.c.id == identity)).one_or_none()
+        return None if row is None else _record(row)
 
 
 def append(connection: sa.Connection, records: Iterable[AuditRecord]) -> None:
@@ -149,6 +156,8 @@ def _conditions(window: sa.Subquery, wanted: AuditFilter) -> Sequence[sa.ColumnE
     conditions = [like(window.c[column], pattern) for column, pattern in texts.items() if pattern]
     if wanted.outcome is not None:
         conditions.append(window.c.outcome == wanted.outcome.value)
+    if wanted.face:
+        conditions.append(window.c.face == wanted.face)
     return conditions
 
 
@@ -164,6 +173,7 @@ def _record(row: sa.Row[*tuple[Any, ...]]) -> AuditRecord:
         reason=row.reason,
         changes=tuple(AuditChange(**change) for change in changes),
         at=row.at,
+        id=row.id,
     )
 
 

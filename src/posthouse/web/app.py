@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic.json_schema import models_json_schema
 
 from posthouse import __version__
-from posthouse.admin import Authentication
+from posthouse.admin import Authentication, Role
 from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
 from posthouse.web import invoke, problems
@@ -61,7 +61,8 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.desk = Desk(settings, config, store, Authentication(store))
+    granted = {value: Role(role) for value, role in settings.admin.oidc_roles.items()}
+    app.state.desk = Desk(settings, config, store, Authentication(store, granted))
     app.add_middleware(Guard, names=(settings.hostname, *settings.admin.names), check_known=check_known)
     problems.add_handlers(app)
     routers = (*items.ROUTERS, *(module.router for module in (organization, whole, mail, people, session, tools)))

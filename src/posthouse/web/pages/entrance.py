@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from posthouse.admin import Face, LockedOut, SignInRefused
 from posthouse.admin.authentication import SESSION_SECONDS
-from posthouse.web.access import SESSION_COOKIE, TheDesk, origin_of
+from posthouse.web.access import SESSION_COOKIE, TheDesk, desk_of, origin_of
 from posthouse.web.pages import shown
-from posthouse.web.pages.forms import Form, query_form
+from posthouse.web.pages.forms import Form, query_form, with_query
 from posthouse.web.pages.rendering import THEME_COOKIE, THEMES, redirect, render, texts_of
 from posthouse.web.pages.visitor import Visiting, same_origin_form
 
@@ -24,22 +25,20 @@ SentHere = Annotated[Form, Depends(same_origin_form)]
 
 @router.get("/sign-in")
 def sign_in_page(request: Request) -> Response:
-    return _sign_in_page(request, query_form(request))
+    return shown_sign_in(request, query_form(request))
 
 
 @router.post("/sign-in")
 def sign_in(request: Request, desk: TheDesk, form: SentHere) -> Response:
-    text = texts_of(request)
     try:
         session = desk.authentication.sign_in(
             form.text("name"), form.text("password"), form.text("code"), face=Face.WEB, origin=origin_of(request)
         )
     except LockedOut as error:
-        wait = text("Too many failed sign-ins. Try again in {seconds} seconds.", seconds=int(error.seconds) + 1)
-        return _sign_in_page(request, form, wait, status=HTTPStatus.TOO_MANY_REQUESTS)
+        return shown_lock_out(request, form, error)
     except SignInRefused:
-        wrong = text("Name, password or code is wrong. Try again.")
-        return _sign_in_page(request, form, wrong, status=HTTPStatus.UNAUTHORIZED)
+        wrong = texts_of(request)("Name, password or code is wrong. Try again.")
+        return shown_sign_in(request, form, wrong, status=HTTPStatus.UNAUTHORIZED)
     return with_session(request, redirect(shown.local_path(form.text("next"))), session)
 
 
@@ -73,7 +72,28 @@ def with_session(request: Request, response: Response, session: str) -> Response
     return response
 
 
-def _sign_in_page(request: Request, form: Form, *alerts: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def shown_lock_out(request: Request, form: Form, error: LockedOut) -> Response:
+    seconds = int(error.seconds) + 1
+    wait = texts_of(request)("Too many failed sign-ins. Try again in {seconds} seconds.", seconds=seconds)
+    return shown_sign_in(request, form, wait, status=HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def shown_sign_in(request: Request, form: Form, *alerts: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    to = shown.local_path(form.text("next"))
+    issuer = desk_of(request).settings.admin.oidc_issuer
     return render(
-        request, "sign_in.html", status, alerts=alerts, name=form.text("name"), to=shown.local_path(form.text("next"))
+        request,
+        "sign_in.html",
+        status,
+        alerts=alerts,
+        name=form.text("name"),
+        to=to,
+        provider=_provider_name(issuer),
+        by_provider=with_query("/sign-in/oidc", next=to),
     )
+
+
+def _provider_name(issuer: str) -> str:
+    """What people call it; empty where there is none."""
+    host = urlsplit(issuer).hostname or ""
+    return "Microsoft Entra ID" if host.startswith("login.microsoftonline.") else host

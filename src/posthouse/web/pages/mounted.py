@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from posthouse.web.pages import assets, entrance, errors, home, setup
+from posthouse.web.pages import assets, entrance, errors, home, provider, setup
 from posthouse.web.pages.connectors import listing, wizard
+from posthouse.web.pages.organization import account, administrators, applying, audit, invitation, settings, tokens
 
-_ROUTERS = (assets.router, entrance.router, setup.router, home.router, wizard.router, listing.router)
+_ROUTERS = (
+    assets.router,
+    entrance.router,
+    setup.router,
+    home.router,
+    wizard.router,
+    listing.router,
+    administrators.router,
+    invitation.router,
+    account.router,
+    tokens.router,
+    audit.router,
+    applying.router,
+    settings.router,
+    provider.router,
+)
 
 
 def add_pages(app: FastAPI) -> None:

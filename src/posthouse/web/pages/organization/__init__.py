@@ -1,0 +1,1 @@
+"""Organization: administrators and their own accounts, API tokens, the audit log, settings."""
