@@ -69,7 +69,9 @@ def test_one_lease_at_a_time(tokens: AccessTokens) -> None:
     assert tokens.lease("b", 1001.0, 1061.0)
     tokens.update("a", lambda held: held)
     assert not tokens.lease("a", 1002.0, 1062.0)
-    tokens.update("a", lambda held: held, release=True)
+    tokens.release("a", 1059.0, "", lambda held: held)
+    assert not tokens.lease("a", 1003.0, 1063.0), "it was another lease that was given back"
+    tokens.release("a", 1060.0, "", lambda held: held)
     assert tokens.lease("a", 1003.0, 1063.0)
 
 

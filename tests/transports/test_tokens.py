@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from net.tls_peers import pem_of
 from posthouse.net.oauth_scopes import GRAPH, OUTLOOK
 from posthouse.net.oauth_wire import Token
 from posthouse.organization import Credential
-from posthouse.organization.connectors import CredentialKind
+from posthouse.organization.connectors import ClientCertificateRef, CredentialKind
 from posthouse.spool import AccessTokens, Organizations, Store, open_store
+from posthouse.transports import tokens
 from posthouse.transports.sign_in import SignInFailed
 from posthouse.transports.tokens import NoToken, SharedTokens, TokenSource, key_of
 from standins.entra import Entra
@@ -166,19 +169,19 @@ def test_a_refusal_of_a_clock_that_was_set_back_is_not_kept(office: Office) -> N
 
 def test_of_many_workers_one_asks(office: Office) -> None:
     start = threading.Barrier(6)
-    tokens: list[str] = []
+    got: list[str] = []
 
     def work() -> None:
         source = office.source()
         start.wait()
-        tokens.append(source.obtain(office.credential, OUTLOOK).value)
+        got.append(source.obtain(office.credential, OUTLOOK).value)
 
     workers = [threading.Thread(target=work) for _ in range(6)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    assert tokens == office.entra.issued * 6
+    assert got == office.entra.issued * 6
     assert len(office.entra.issued) == 1
 
 
@@ -187,6 +190,23 @@ def test_a_worker_that_died_over_it_holds_nobody_up_for_long(office: Office) -> 
     assert AccessTokens(office.store).lease(key_of(office.credential), now, now + 120)
     office.later = 121
     assert office.obtain() == office.entra.issued[0]
+
+
+def test_who_gets_a_token_late_leaves_the_lease_to_whoever_has_it_by_now(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, held, give = key_of(office.credential), AccessTokens(office.store), office.entra.token
+    others: list[bool] = []
+
+    def slowly(tenant: str, form: dict[str, str]) -> dict[str, object]:
+        office.later = 121
+        others.append(held.lease(key, office.clock(), office.clock() + 120))
+        return give(tenant, form)
+
+    monkeypatch.setattr(office.entra, "token", slowly)
+    assert office.obtain() == office.entra.issued[0]
+    assert others == [True]
+    assert not held.lease(key, office.clock(), office.clock() + 120)
 
 
 def test_a_worker_waits_only_so_long_for_another_one(office: Office) -> None:
@@ -240,6 +260,28 @@ def test_a_sign_in_that_is_over_is_told_until_somebody_signs_in_again(signed_in:
     assert signed_in.obtain() == "got by another code"
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_who_signs_in_while_a_token_is_renewed_is_not_signed_out_by_it(
+    signed_in: Office, monkeypatch: pytest.MonkeyPatch, is_over: bool
+) -> None:
+    """Also if the sign-in before was another user's, or is over."""
+    later = Token("got by another code", time.time() + 7200)
+    give = signed_in.entra.token
+
+    def slowly(tenant: str, form: dict[str, str]) -> dict[str, object]:
+        signed_in.source().keep_user(signed_in.credential, OUTLOOK, later, "second")
+        return give(tenant, form)
+
+    monkeypatch.setattr(signed_in.entra, "token", slowly)
+    if is_over:
+        signed_in.entra.refresh_tokens.clear()
+    signed_in.later = 3595
+    with suppress(NoToken):
+        signed_in.obtain()
+    held = AccessTokens(signed_in.store).held(key_of(signed_in.credential))
+    assert (held.tokens[OUTLOOK].value, held.refresh_token, held.refusals) == (later.value, "second", {})
+
+
 # In a worker
 
 
@@ -271,6 +313,39 @@ def test_a_token_that_was_refused_is_forgotten_by_all_but_not_the_one_after_it(o
     assert first != second
 
 
+@pytest.fixture
+def silent(office: Office) -> Iterator[Office]:
+    """Entra takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        authority = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        office.credential = replace(office.credential, authority=authority)
+        yield office
+
+
+def test_a_worker_ends_without_waiting_for_entra(silent: Office) -> None:
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(SharedTokens(silent.source()).get(silent.credential, OUTLOOK), 0.2))
+    assert time.monotonic() - began < 10
+
+
+def test_a_worker_s_other_threads_are_not_taken_by_waiting_for_entra(silent: Office) -> None:
+    async def others_go_on() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        waiting = asyncio.ensure_future(SharedTokens(silent.source()).get(silent.credential, OUTLOOK))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(asyncio.to_thread(lambda: None), 10)
+        waiting.cancel()
+
+    asyncio.run(others_go_on())
+
+
+def test_mail_waits_for_entra_only_so_long(silent: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_LONGEST_TRY", 0.2)
+    with pytest.raises(SignInFailed, match="takes too long; it is tried again by itself"):
+        asyncio.run(SharedTokens(silent.source()).get(silent.credential, OUTLOOK))
+
+
 def test_no_token_defers_the_mail_and_says_what_to_do(office: Office) -> None:
     office.app.secret = "changed in the tenant"
     with pytest.raises(SignInFailed) as failed:
@@ -290,3 +365,10 @@ def test_a_key_changes_with_all_but_name_and_limits(office: Office) -> None:
         for change in ({"user": "x"}, {"secret": "x"}, {"tenant": "x"}, {"client_id": "x"}, {"authority": "x"})
     ]
     assert len({key_of(each) for each in (credential, *others)}) == 6
+
+
+def test_a_key_outlives_a_new_version() -> None:
+    """Else the refresh tokens would be lost, and somebody would have to sign in again."""
+    certificate = ClientCertificateRef("credential/pfx", "00")
+    credential = Credential("a", CredentialKind.DEVICE_CODE, USER, "s", "t", "c", certificate, "https://login.test")
+    assert key_of(credential) == "987824faaca89a11ff43a09036a0a444b836f1a7edf5ae981d0f140305f1ee3a"

@@ -82,7 +82,7 @@ class AccessTokens:
         return Holding()
 
     def lease(self, credential: str, now: float, until: float) -> bool:
-        """Whether it is the caller who gets the next token. The lease ends by `update` with `release`, or by itself."""
+        """Whether it is the caller who gets the next token. The lease ends by `release`, or by itself."""
         with self._store.transaction() as connection:
             row = self._locked_row(connection, credential)
             if now < row.renewing_until < now + _LONGEST_LEASE:
@@ -90,12 +90,20 @@ class AccessTokens:
             self._put(connection, credential, _Row(row.holding, until))
         return True
 
-    def update(self, credential: str, change: Callable[[Holding], Holding], *, release: bool = False) -> None:
-        """Change what is held, as it is then; with `release` the lease ends."""
+    def update(self, credential: str, change: Callable[[Holding], Holding]) -> None:
+        """Change what is held, as it is then."""
         with self._store.transaction() as connection:
             row = self._locked_row(connection, credential)
-            until = 0.0 if release else row.renewing_until
-            self._put(connection, credential, _Row(change(row.holding), until))
+            self._put(connection, credential, _Row(change(row.holding), row.renewing_until))
+
+    def release(self, credential: str, until: float, used: str, change: Callable[[Holding], Holding]) -> None:
+        """End a lease, unless another has it by now, and change what is held; nothing of it if somebody has signed in
+        meanwhile, so that `used` is not the refresh token any more."""
+        with self._store.transaction() as connection:
+            row = self._locked_row(connection, credential)
+            holding = change(row.holding) if row.holding.refresh_token == used else row.holding
+            is_ours = row.renewing_until == until
+            self._put(connection, credential, _Row(holding, 0.0 if is_ours else row.renewing_until))
 
     def keep(self, credentials: Collection[str]) -> None:
         """Forget what is held of all others."""

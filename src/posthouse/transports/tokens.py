@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from posthouse import observe
 from posthouse.mail import Reply
+from posthouse.net.apart import apart
 from posthouse.net.certificates import CertificateError, Identity, load_pfx
 from posthouse.organization import Credential
-from posthouse.organization.connectors import CredentialKind, Throttle
+from posthouse.organization.connectors import CredentialKind
 from posthouse.spool import (
     AccessTokens,
     HeldToken,
@@ -46,6 +47,8 @@ _LONGEST_REFUSAL: Final = 3700.0
 _LEASE: Final = 120.0
 _PATIENCE: Final = 30.0
 """Seconds that a worker waits for another one to get the token."""
+_LONGEST_TRY: Final = 60.0
+"""Seconds that mail waits for a token."""
 _POLL: Final = 0.05
 _BY_ITSELF: Final = "it is tried again by itself"
 
@@ -102,15 +105,15 @@ class TokenSource:
             held = self._held.held(key)
             if not afresh and (token := _usable(held, scope, now)):
                 return token
-            if self._held.lease(key, now, now + _LEASE):
-                return self._renewed(credential, scope, afresh=afresh)
+            if self._held.lease(key, now, until := now + _LEASE):
+                return self._renewed(credential, scope, until, afresh=afresh)
             if not afresh and (token := _just_good(held, scope, now)):
                 return token
             self._pause(_POLL)
         raise NoToken("another worker is still getting one", _BY_ITSELF)
 
-    def _renewed(self, credential: Credential, scope: str, *, afresh: bool) -> HeldToken:
-        """The next token; the lease is ours. Between the last look and the lease another may have got it."""
+    def _renewed(self, credential: Credential, scope: str, until: float, *, afresh: bool) -> HeldToken:
+        """The next token; the lease is ours until then. Between the last look and the lease another may have got it."""
         from posthouse.net.oauth_wire import TokenError
 
         change: Callable[[Holding], Holding] = _unchanged
@@ -131,7 +134,7 @@ class TokenSource:
                 return token
             raise NoToken(error.problem, error.remedy) from None
         finally:
-            self._held.update(key, change, release=True)
+            self._held.release(key, until, held.refresh_token, change)
 
     def _asked(self, credential: Credential, scope: str, refresh_token: str) -> tuple[Token, str]:
         """Whatever gives tokens is loaded only here: most workers never need it."""
@@ -185,12 +188,7 @@ class SharedTokens:
         async with self._locks[key]:
             known = self._known.get((key, scope))
             if known is None or self._clock() >= known.renew_at:
-                try:
-                    known = await asyncio.to_thread(self._source.obtain, credential, scope)
-                except NoToken as error:
-                    text = f'no token for the credential "{credential.name}": {error}'
-                    raise SignInFailed(Reply(451, "4.7.0", text)) from None
-                self._known[key, scope] = known
+                known = self._known[key, scope] = await self._obtained(credential, scope)
         return known.value
 
     async def forget(self, credential: Credential, scope: str, token: str) -> None:
@@ -201,11 +199,25 @@ class SharedTokens:
         with suppress(StoreUnavailable):
             await asyncio.to_thread(self._source.forget, credential, scope, token)
 
+    async def _obtained(self, credential: Credential, scope: str) -> HeldToken:
+        """An authority that hangs holds up neither the end of this worker nor its other threads."""
+        try:
+            return await apart(_LONGEST_TRY, partial(self._source.obtain, credential, scope))
+        except NoToken as error:
+            why = str(error)
+        except TimeoutError:
+            why = f"{credential.authority} takes too long; {_BY_ITSELF}"
+        raise SignInFailed(Reply(451, "4.7.0", f'no token for the credential "{credential.name}": {why}'))
+
 
 def key_of(credential: Credential) -> str:
-    """Another secret, tenant or user makes another key, so that what is held of the former counts no more."""
-    what = replace(credential, name="", throttle=Throttle())
-    return hashlib.sha256(repr(what).encode()).hexdigest()
+    """Another secret, tenant or user makes another key, so that what is held of the former counts no more.
+
+    Made of what is named here alone: what a later version adds to credentials must not cost the refresh tokens.
+    """
+    certificate = credential.certificate.secret if credential.certificate else ""
+    account = (credential.kind, credential.user, credential.tenant, credential.client_id, credential.authority)
+    return hashlib.sha256(json.dumps([*account, credential.secret, certificate]).encode()).hexdigest()
 
 
 def _unchanged(held: Holding) -> Holding:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from posthouse.net.apart import apart
 from posthouse.net.certificates import CertificateError
 from posthouse.net.verification import Verifier
 from posthouse.organization import OutboundConnector, TransportKind
 from posthouse.organization.connectors import Credential, CredentialKind
-from posthouse.probe.doctor.apart import apart
 from posthouse.probe.doctor.case import Case
 from posthouse.probe.doctor.step import About, Area, Status, Step
 from posthouse.spool import SpoolError

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from posthouse.net.apart import apart
 from posthouse.net.dns import DnsError
 from posthouse.net.https import HttpsError, client_context, fetch
 from posthouse.organization.certificate import name_matches
-from posthouse.probe.doctor.apart import apart
 from posthouse.probe.doctor.case import Case
 
 _PATH = "/.well-known/mta-sts.txt"

@@ -1,4 +1,4 @@
-"""Blocking work that doctor does not wait for for ever."""
+"""Blocking work that nobody waits for for ever."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from posthouse.probe.doctor.apart import apart
+from posthouse.net.apart import apart
 
 
 def test_its_result_and_its_error() -> None:
