@@ -16,6 +16,7 @@ import tomli_w
 
 from posthouse.admin.actors import Actor, local_actor
 from posthouse.admin.administrators import Administrators
+from posthouse.admin.attention import Attention
 from posthouse.admin.audit import Audit, Ledger, organization_records
 from posthouse.admin.credentials import Credentials
 from posthouse.admin.difference import Change, difference
@@ -25,6 +26,7 @@ from posthouse.admin.mail import Mail
 from posthouse.admin.references import Document, Resolver, Stored, secret_names, written
 from posthouse.admin.roles import Act, Acts
 from posthouse.admin.tokens import Tokens
+from posthouse.admin.traffic import Traffic
 from posthouse.organization import Organization, OrganizationError, from_document, notices, to_document
 from posthouse.relay.house import node_name
 from posthouse.settings import Settings
@@ -61,8 +63,8 @@ class _Prepared:
 class Administration:
     """The acts of `actor` on one store, whether or not a `serve` is running on it. Each checks his roles first.
 
-    `mail` has those on the queue and the trace, `administrators`, `tokens`, `credentials`, `audit` and `health` what
-    their names say.
+    `mail` has those on the queue and the trace, `administrators`, `tokens`, `credentials`, `audit`, `health`,
+    `attention` and `traffic` what their names say.
     Without an actor it is the user of this process, who can write the store in any case.
     """
 
@@ -77,6 +79,8 @@ class Administration:
         self.credentials = Credentials(store, self.ledger)
         self.audit = Audit(store, self.ledger)
         self.health = Health(store, self.ledger)
+        self.attention = Attention(store, self.ledger, self.health)
+        self.traffic = Traffic(store, self.ledger)
         self._data_dir = store.data_dir
         self._environ = environ
 

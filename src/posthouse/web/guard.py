@@ -31,6 +31,8 @@ _LIMITS = {
     "/api/v1/import": 16 << 20,
     "/api/v1/organization.toml": 8 << 20,
     "/api/v1/send": 16 << 20,
+    "/headers": 4 << 20,
+    "/headers/json": 4 << 20,
 }
 _LARGE_AT_ONCE = 4
 _BODY_SECONDS = 30.0

@@ -8,7 +8,7 @@ from posthouse.admin import Role
 from support.office import PASSWORD, Office, done
 from support.visit import Visit
 
-READER = "reader"
+READER, OPERATOR = "reader", "operator"
 
 
 @pytest.fixture
@@ -26,3 +26,13 @@ def reader(office: Office) -> Iterator[Visit]:
     with Visit(office, READER) as visit:
         yield visit
     done(office.client().delete(f"/administrators/{READER}", headers={"If-Match": "*"}))
+
+
+@pytest.fixture
+def operator(office: Office) -> Iterator[Visit]:
+    """One who sees mail and sends test mails, but does not see the organization; signed in."""
+    made = {"name": OPERATOR, "password": PASSWORD, "roles": [Role.MAIL_FLOW_OPERATOR.value]}
+    done(office.client().post("/administrators", json=made))
+    with Visit(office, OPERATOR) as visit:
+        yield visit
+    done(office.client().delete(f"/administrators/{OPERATOR}", headers={"If-Match": "*"}))

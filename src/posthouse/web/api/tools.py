@@ -147,7 +147,7 @@ class HealthReport(BaseModel):
 @router.post("/send", summary="Send a test mail", response_model=Sent)
 async def send(admin: Acting, desk: TheDesk, body: TestMail) -> Response:
     """The answer is 200 also where the server refuses: `accepted` and `error` tell."""
-    options = await run_in_threadpool(_allowed, admin, body)
+    options = await run_in_threadpool(allowed_mail, admin, body)
     async with desk.tools:
         result = await send_async(options)
     return JSONResponse(plain(result.to_json()))
@@ -189,19 +189,7 @@ def explain(body: TextGiven) -> Response:
 )
 async def doctor(admin: Acting, desk: TheDesk, body: DoctorOptions) -> StreamingResponse:
     """A line of JSON for each step, as it ends. No mail is sent, unless `send` says so."""
-    await run_in_threadpool(admin.ledger.check, EXAMINE)
-    if body.send:
-        await run_in_threadpool(_record, admin, ", ".join(body.connectors) or "all outbound connectors")
-    options = Options(
-        connectors=tuple(body.connectors),
-        sender=body.sender,
-        internal=body.internal,
-        external=body.external,
-        public_ip=body.ip,
-        selectors=tuple(body.selectors),
-        send=body.send,
-        timeout=body.timeout,
-    )
+    options = await run_in_threadpool(allowed_examination, admin, body)
 
     async def lines() -> AsyncIterator[str]:
         async with desk.tools, aclosing(examine(desk.config, options)) as steps:
@@ -216,7 +204,24 @@ def health(admin: Acting) -> Response:
     return JSONResponse({"version": __version__, **admin.health.report()})
 
 
-def _allowed(admin: Administration, mail: TestMail) -> SendOptions:
+def allowed_examination(admin: Administration, wanted: DoctorOptions) -> Options:
+    """For who may look; that mail is sent is on record."""
+    admin.ledger.check(EXAMINE)
+    if wanted.send:
+        _record(admin, ", ".join(wanted.connectors) or "all outbound connectors")
+    return Options(
+        connectors=tuple(wanted.connectors),
+        sender=wanted.sender,
+        internal=wanted.internal,
+        external=wanted.external,
+        public_ip=wanted.ip,
+        selectors=tuple(wanted.selectors),
+        send=wanted.send,
+        timeout=wanted.timeout,
+    )
+
+
+def allowed_mail(admin: Administration, mail: TestMail) -> SendOptions:
     """In this order: a certificate is opened only for who may send."""
     admin.ledger.check(Acts.SEND_TEST)
     options = _options(mail)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from posthouse.web.pages import assets, entrance, errors, home, provider, setup
+from posthouse.web.pages import assets, entrance, errors, provider, setup
 from posthouse.web.pages.connectors import listing, wizard
+from posthouse.web.pages.home import page
+from posthouse.web.pages.live import Live
 from posthouse.web.pages.organization import account, administrators, applying, audit, invitation, settings, tokens
+from posthouse.web.pages.tools import doctor, explain, headers, test_mail
 
 _ROUTERS = (
     assets.router,
     entrance.router,
     setup.router,
-    home.router,
+    page.router,
     wizard.router,
     listing.router,
+    test_mail.router,
+    headers.router,
+    explain.router,
+    doctor.router,
     administrators.router,
     invitation.router,
     account.router,
@@ -31,4 +38,5 @@ def add_pages(app: FastAPI) -> None:
     for router in _ROUTERS:
         app.include_router(router, include_in_schema=False)
     app.state.page_paths = frozenset(str(getattr(route, "path", "")) for each in _ROUTERS for route in each.routes)
+    app.state.live = Live()
     errors.add_handlers(app)

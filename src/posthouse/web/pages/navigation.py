@@ -42,7 +42,7 @@ NAVIGATION = (
             Entry("/test-mail", "Test mail", "send", Permission.SEND_TEST),
             Entry("/headers", "Header analyzer", "header"),
             Entry("/explain", "Explain", "explain"),
-            Entry("/doctor", "Doctor", "doctor", Permission.SEND_TEST),
+            Entry("/doctor", "Doctor", "doctor", Permission.VIEW_ORGANIZATION),
         ),
     ),
     Group(

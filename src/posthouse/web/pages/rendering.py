@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,17 @@ def texts_of(request: Request) -> Texts:
 
 def render(request: Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> HTMLResponse:
     """A page. Its values are the template's names, beside those that all templates have."""
+    response = HTMLResponse(rendered(request, template, **values), status, HEADERS)
+    if _NOTICE_COOKIE in request.cookies:
+        response.delete_cookie(_NOTICE_COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+def rendered(request: Request, template: str, **values: Any) -> str:
+    """The same as text; of a template that inherits nothing, a part of a page."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     theme = request.cookies.get(THEME_COOKIE, "")
-    response = HTMLResponse(
+    return str(
         lookup()
         .get_template(f"/{template}")
         .render(
@@ -81,15 +89,11 @@ def render(request: Request, template: str, status: int = HTTPStatus.OK, **value
             notice=unquote(request.cookies.get(_NOTICE_COOKIE, ""))[:_LONGEST_NOTICE],
             asset=asset_url,
             show=shown,
+            has_page=partial(has_page, request),
             version=__version__,
             **values,
-        ),
-        status,
-        HEADERS,
+        )
     )
-    if _NOTICE_COOKIE in request.cookies:
-        response.delete_cookie(_NOTICE_COOKIE, httponly=True, samesite="lax")
-    return response
 
 
 def redirect(to: str, notice: str = "") -> RedirectResponse:

@@ -29,9 +29,9 @@ class Texts:
         found = self._translations.get(text, text)
         return found.format(**values) if values else found
 
-    def count(self, one: str, many: str, number: int) -> str:
+    def count(self, one: str, many: str, number: int, **values: object) -> str:
         """`{count}` in the text is the number."""
-        return self(one if number == 1 else many, count=number)
+        return self(one if number == 1 else many, count=number, **values)
 
 
 @cache

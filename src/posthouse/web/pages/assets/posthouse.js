@@ -11,14 +11,23 @@ function toast(text) {
 }
 
 // Times come as UTC and are shown in the reader's zone; the exact UTC stays in the title.
-const clock = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
+const { lang } = document.documentElement;
+const clocks = {
+  full: new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "medium" }),
+  time: new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+  moment: new Intl.DateTimeFormat(lang, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
+  day: new Intl.DateTimeFormat(lang, { weekday: "short", day: "numeric" }),
+};
 
 function begin(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) time.textContent = clock.format(new Date(time.dateTime));
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    time.textContent = clocks[time.dataset.short ?? "full"].format(new Date(time.dateTime));
+  }
   for (const dialog of root.querySelectorAll("dialog[open]:not(:modal)")) {
     dialog.close();
     dialog.showModal();
   }
+  for (const box of root.querySelectorAll("[data-all]")) box.parentElement.hidden = false;
   for (const place of root.querySelectorAll("[data-stream]")) stream(place);
 }
 
@@ -29,6 +38,7 @@ function swap(html, ids) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
     if (!old || !fresh) continue;
     const focused = document.activeElement?.id;
+    for (const each of old.querySelectorAll("details[open][id]")) fresh.querySelector(`#${each.id}`)?.setAttribute("open", "");
     old.replaceWith(fresh);
     begin(fresh);
     if (focused && fresh.querySelector(`#${CSS.escape(focused)}`)) document.getElementById(focused).focus();
@@ -83,12 +93,42 @@ async function check(input) {
   else input.removeAttribute("aria-invalid");
 }
 
-// [data-stream="URL"]: events whose data is HTML; each replaces the region of its id, and `end` closes.
+// [data-stream="URL"]: events whose data is HTML; each replaces the region of its id, and `end` closes. Nothing comes while
+// nobody looks.
 function stream(place) {
-  const source = new EventSource(place.dataset.stream);
-  source.onmessage = (event) => swap(event.data, new DOMParser().parseFromString(event.data, "text/html").body.firstElementChild?.id ?? "");
-  source.addEventListener("end", () => source.close());
-  source.onerror = () => source.readyState === EventSource.CLOSED && toast(failed);
+  let source;
+  const close = () => source?.close();
+  const open = () => {
+    close();
+    if (document.hidden || !place.isConnected) return;
+    source = new EventSource(place.dataset.stream);
+    source.onmessage = (event) => swap(event.data, new DOMParser().parseFromString(event.data, "text/html").body.firstElementChild?.id ?? "");
+    source.addEventListener("end", close);
+  };
+  document.addEventListener("visibilitychange", open);
+  addEventListener("pagehide", close);
+  open();
+}
+
+// input[data-file="ID"]: what is in the chosen file goes into that field; a file can be dropped on one with data-drop.
+const largest = 1 << 20;
+async function take(file, field, as) {
+  const bytes = new Uint8Array(await file.slice(0, largest).arrayBuffer());
+  if (as === "text") field.value = new TextDecoder().decode(bytes);
+  else field.value = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  if (as === "text") field.form.requestSubmit();
+}
+document.addEventListener("change", (event) => {
+  const { file, fileAs } = event.target.dataset;
+  if (file && event.target.files.length) take(event.target.files[0], document.getElementById(file), fileAs);
+});
+for (const kind of ["dragover", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    const field = event.target.closest?.("[data-drop]");
+    if (!field || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    if (kind === "drop") take(event.dataTransfer.files[0], field, "text");
+  });
 }
 
 async function copy(button) {
@@ -124,6 +164,11 @@ document.addEventListener("click", (event) => {
     if (button.getAttribute("command") === "close") dialog.close();
     else dialog.showModal();
   }
+});
+// input[data-all="NAME"]: checks all boxes of that name in its form.
+document.addEventListener("change", ({ target }) => {
+  if (!target.dataset.all) return;
+  for (const box of target.form.elements) if (box.name === target.dataset.all) box.checked = target.checked;
 });
 // Enter in a dialogue presses the dialogue's button, not that of the form around it.
 document.addEventListener("keydown", (event) => {

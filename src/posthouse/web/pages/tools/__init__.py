@@ -1,0 +1,1 @@
+"""The tools' pages: test mail, header analyzer, explain, doctor."""
