@@ -70,6 +70,20 @@ def test_a_user_who_is_asked_too_often_is_asked_less_often(user: User, entra: En
     assert user.pauses == [5, 10]
 
 
+def test_trouble_on_the_way_does_not_end_a_sign_in(user: User, entra: Entra) -> None:
+    """RFC 8628 3.5: whoever had no answer asks less often."""
+
+    def pause(seconds: float) -> None:
+        entra.trouble = 0 if user.pauses else 503
+        user.pauses.append(seconds)
+        if len(user.pauses) == 2:
+            entra.sign_in(USER)
+
+    with device_code(user.client, OUTLOOK, own_roots=user.roots) as code:
+        assert code.wait(pause).user == USER
+    assert user.pauses == [5, 10]
+
+
 @pytest.mark.parametrize("interval", [0, -1, 100_000])
 def test_the_server_s_pace_has_bounds(user: User, entra: Entra, interval: int) -> None:
     entra.interval = interval

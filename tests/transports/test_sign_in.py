@@ -105,6 +105,15 @@ class Relay:
 
         return asyncio.run(run())
 
+    def delivers_at_once(self, port: int, account: Account, count: int) -> list[Outcome]:
+        async def run() -> list[Outcome]:
+            transport = self._way(port, account)
+            each = await asyncio.gather(*(transport.deliver(self.mail()) for _ in range(count)))
+            await transport.close()
+            return [outcome for outcomes in each for outcome in outcomes]
+
+        return asyncio.run(run())
+
     def _way(self, port: int, account: Account) -> SmtpTransport:
         self.sender.connector = self.connector
         return self.sender.transport(port, account=account, verifier=Verifier(self.roots))
@@ -187,6 +196,15 @@ def test_a_refused_password_is_not_tried_for_each_mail_but_after_a_while(
     mailbox.refusal = ""
     relay.clock.now += 301
     assert said(relay.delivers(submission.port, account)) == ["delivered 250 2.0.0"]
+
+
+def test_a_wrong_password_is_tried_once_however_many_mails_there_are(relay: Relay, submission: Submission) -> None:
+    """Else they would be enough to have the mailbox locked."""
+    mailbox = submission.mailbox(SCANNER, "another one")
+    assert said(relay.delivers_at_once(submission.port, relay.password(), 10)) == ["deferred 451 4.7.0"] * 10
+    assert submission.refusals.total() == 1
+    mailbox.password, submission.limits.connections = PASSWORD, 10
+    assert said(relay.delivers_at_once(submission.port, relay.password(), 10)) == ["delivered 250 2.0.0"] * 10
 
 
 def test_passwords_when_basic_authentication_is_over(relay: Relay, submission: Submission) -> None:

@@ -15,7 +15,16 @@ import msal
 
 from posthouse.mail.text import one_line
 from posthouse.net.oauth_scopes import delegated
-from posthouse.net.oauth_wire import TIMEOUT, Token, TokenRefused, asking, refusal, secure_session, token_in
+from posthouse.net.oauth_wire import (
+    TIMEOUT,
+    Token,
+    TokenRefused,
+    TokenUnavailable,
+    asking,
+    refusal,
+    secure_session,
+    token_in,
+)
 
 _STILL_WAITING: Final = ("authorization_pending", "slow_down")
 _ENDED: Final = {
@@ -61,14 +70,21 @@ class DeviceCode:
         interval = _within(self._flow["interval"])
         while clock() < self.expires_at:
             asked_at = time.time()
-            attempt = self._flow | {"interval": interval}  # msal writes into it
-            with asking(self._authority):
-                answer = self._client.acquire_token_by_device_flow(attempt, exit_condition=lambda _: True)
+            answer, interval = self._asked(interval)
             if answer.get("error") not in _STILL_WAITING:
                 return _user_token(answer, self._authority, asked_at)
-            interval = _within(attempt["interval"])
             pause(interval)
         raise TokenRefused("nobody signed in", _ENDED["expired_token"])
+
+    def _asked(self, interval: int) -> tuple[dict[str, Any], int]:
+        """The answer, and the seconds until the next question; more after trouble on the way (RFC 8628 3.5)."""
+        attempt = self._flow | {"interval": interval}  # msal writes into it
+        try:
+            with asking(self._authority):
+                answer = self._client.acquire_token_by_device_flow(attempt, exit_condition=lambda _: True)
+        except TokenUnavailable:
+            return {"error": _STILL_WAITING[0]}, _within(2 * interval)
+        return answer, _within(attempt["interval"])
 
 
 @contextmanager

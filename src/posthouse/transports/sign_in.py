@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -77,6 +78,8 @@ class Account:
         self._clock = clock
         self._refusal = Reply(0, "", "")
         self._rests_until = 0.0
+        self._is_taken = False
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -84,13 +87,35 @@ class Account:
 
     async def prepare(self) -> None:
         """Whatever can be known before a server is called. Raises `SignInFailed`."""
-        if self._clock() < self._rests_until:
-            raise SignInFailed(self._refusal)
+        self._require_rested()
         if self._credential.kind is not CredentialKind.BASIC:
             await self._tokens.get(self._credential, self._scope)
 
     async def sign_in(self, connection: Connection) -> None:
-        """Raises `SignInFailed`."""
+        """Until a server takes the credential one tries at a time: ten failures at once lock a mailbox.
+
+        Raises `SignInFailed`. https://learn.microsoft.com/entra/identity/authentication/howto-password-smart-lockout
+        """
+        if self._is_taken:
+            await self._sign_in(connection)
+            return
+        async with self._one_at_a_time:
+            self._require_rested()
+            await self._sign_in(connection)
+        self._is_taken = True
+
+    def deferred(self, reply: Reply, connection: Connection) -> Reply:
+        """Of a reply in a transaction: one that wants a sign-in is not the mail's fault."""
+        if reply.code not in SIGNED_OUT:
+            return reply
+        text = f"{connection.name} has {self._credential.user} signed out: {reply}"
+        return Reply(451, "4.7.0", text)
+
+    def _require_rested(self) -> None:
+        if self._clock() < self._rests_until:
+            raise SignInFailed(self._refusal)
+
+    async def _sign_in(self, connection: Connection) -> None:
         if not connection.is_secure:
             raise self._failure(connection, "4.7.11", "signs nobody in without TLS; set tls_settings")
         if self._credential.kind is CredentialKind.BASIC:
@@ -100,13 +125,6 @@ class Account:
             reply = await self._with_token(connection, self._mechanism(connection, _TOKEN_MECHANISMS))
         if not reply.is_positive:
             raise self._failure(connection, "4.7.0", f"does not sign {self._credential.user} in: {reply}", reply)
-
-    def deferred(self, reply: Reply, connection: Connection) -> Reply:
-        """Of a reply in a transaction: one that wants a sign-in is not the mail's fault."""
-        if reply.code not in SIGNED_OUT:
-            return reply
-        text = f"{connection.name} has {self._credential.user} signed out: {reply}"
-        return Reply(451, "4.7.0", text)
 
     async def _with_token(self, connection: Connection, mechanism: str) -> Reply:
         """A token can have been revoked since it was got: another one is tried, once."""
@@ -128,6 +146,7 @@ class Account:
 
     def _failure(self, connection: Connection, enhanced: str, text: str, said: Reply | None = None) -> SignInFailed:
         """From now on nobody calls the server with this credential for a while."""
+        self._is_taken = False
         self._refusal = Reply(451, enhanced, f"{connection.name} {text}")
         self._rests_until = self._clock() + (_TROUBLED_FOR if said and said.is_transient else _REFUSED_FOR)
         return SignInFailed(self._refusal, connection.remote)
