@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +15,11 @@ from posthouse.cli.organization import show_applied
 from posthouse.cli.output import cell, show_document, show_json, show_table
 
 if TYPE_CHECKING:
-    from posthouse.admin.tenant import Done, Item, Plan, Tenant, Wish
+    from posthouse.admin.tenant import Done, Plan, Tenant, Wish
 
 app = typer.Typer(help="The Exchange Online tenant behind this relay: what it lacks for the relay's mail.")
+
+_COLUMNS = ("Name", "Enabled", "ConnectorType", "SenderIPAddresses", "TlsSenderCertificateName")
 
 Connectors = Annotated[
     list[str] | None,
@@ -54,35 +56,15 @@ def disconnect(as_json: Json = False, config: Config = None) -> None:
 @app.command()
 def show(as_json: Json = False, config: Config = None) -> None:
     """Show the tenant's accepted domains, connectors, and whether it rejects direct send."""
+    from posthouse.admin.tenant import shown_state
+
     with _tenant(config) as tenant:
-        state = tenant.show()
-    connectors = [
-        {
-            "Name": each.name,
-            "Enabled": each.enabled,
-            "ConnectorType": "OnPremises" if each.is_on_premises else "Partner",
-            "SenderIPAddresses": list(map(str, each.sender_ip_addresses)),
-            "TlsSenderCertificateName": each.tls_sender_certificate_name,
-            "SenderDomains": list(each.sender_domains),
-            "Comment": each.comment,
-        }
-        for each in state.connectors
-    ]
-    domains = sorted(state.accepted_domains)
+        state = shown_state(tenant.show())
     if as_json:
-        found = {"AcceptedDomains": domains, "RejectDirectSend": state.reject_direct_send}
-        return show_json(found | {"InboundConnectors": connectors, "OutboundConnectors": list(state.outbound)})
-    show_table(
-        ("Key", "Value"),
-        [
-            ("Accepted domains", domains),
-            ("RejectDirectSend", state.reject_direct_send),
-            ("Outbound connectors", state.outbound),
-        ],
-    )
-    headings = [key for key in connectors[0] if key not in ("SenderDomains", "Comment")] if connectors else []
-    if headings:
-        show_table(headings, ([each[key] for key in headings] for each in connectors))
+        return show_json(state)
+    show_table(("Key", "Value"), [(key, value) for key, value in state.items() if key != "InboundConnectors"])
+    if connectors := state["InboundConnectors"]:
+        show_table(_COLUMNS, ([each[key] for key in _COLUMNS] for each in connectors))
     return None
 
 
@@ -101,14 +83,14 @@ def plan(
     config: Config = None,
 ) -> None:
     """Compare what this relay's mail needs with what the tenant has. Changes nothing."""
-    from posthouse.admin.tenant import plan_script
+    from posthouse.admin.tenant import plan_script, shown_plan
 
     with _tenant(config) as tenant:
         found = tenant.plan(_wish(connectors, addresses, take), look=tenant.is_connected or not powershell)
     if powershell:
         show_document(plan_script(found))
     elif as_json:
-        show_json(_plan_json(found))
+        show_json(shown_plan(found))
     else:
         _show_plan(found)
 
@@ -123,6 +105,8 @@ def apply(
     config: Config = None,
 ) -> None:
     """Plan, and carry the plan out in the tenant once you agree: one step after another, up to the first refusal."""
+    from posthouse.admin.tenant import shown_done, shown_plan
+
     wish = _wish(connectors, addresses, take)
     with _tenant(config) as tenant:
         found = tenant.plan(wish)
@@ -131,9 +115,9 @@ def apply(
         done: Sequence[Done] = ()
         if found.steps:
             confirm("Do this in the tenant?", yes=yes)
-            done = tenant.apply(wish, found, _tell)
+            done = tenant.apply(wish, found.check, _tell)
     if as_json:
-        show_json(_plan_json(found) | {"done": [{**_item_json(each.item), "warnings": each.warnings} for each in done]})
+        show_json(shown_plan(found) | {"done": list(map(shown_done, done))})
     elif not found.steps:
         typer.echo("nothing is to be done in the tenant", err=True)
 
@@ -194,17 +178,3 @@ def _tell(done: Done) -> None:
     typer.echo(f"done: {done.item.cmdlet} for {cell(done.item.about)}", err=True)
     for warning in done.warnings:
         typer.echo(f"note: {cell(warning)}", err=True)
-
-
-def _plan_json(found: Plan) -> dict[str, Any]:
-    return {"informed": found.is_informed, "items": [_item_json(item) for item in found.items]}
-
-
-def _item_json(item: Item) -> dict[str, Any]:
-    return {
-        "act": item.act.value,
-        "about": item.about,
-        "why": item.why,
-        "cmdlet": item.cmdlet,
-        "parameters": dict(item.parameters),
-    }

@@ -19,7 +19,7 @@ from posthouse.settings import Settings
 from posthouse.spool import Organizations, SpoolError, Store
 from posthouse.web import invoke, problems
 from posthouse.web.access import Acting, Desk, TheDesk, check_known, desk_of
-from posthouse.web.api import items, mail, organization, people, session, tools, whole
+from posthouse.web.api import items, mail, organization, people, session, tenant, tools, whole
 from posthouse.web.guard import Guard
 from posthouse.web.pages.mounted import add_pages
 
@@ -65,7 +65,10 @@ def create_app(settings: Settings, store: Store, config: Path | None = None) -> 
     app.state.desk = Desk(settings, config, store, Authentication(store, granted))
     app.add_middleware(Guard, names=(settings.hostname, *settings.admin.names), check_known=check_known)
     problems.add_handlers(app)
-    routers = (*items.ROUTERS, *(module.router for module in (organization, whole, mail, people, session, tools)))
+    routers = (
+        *items.ROUTERS,
+        *(module.router for module in (organization, whole, mail, people, session, tenant, tools)),
+    )
     for router in routers:
         app.include_router(router, prefix=API)
     app.include_router(invoke.router)

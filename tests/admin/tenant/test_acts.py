@@ -84,7 +84,7 @@ def test_a_plan_changes_nothing(tenant: Tenant, exchange: Exchange) -> None:
 @pytest.mark.parametrize("wish", [BY_ADDRESS, BY_CERTIFICATE, BOTH])
 def test_once_it_is_carried_out_nothing_is_left_to_do(tenant: Tenant, exchange: Exchange, mx: Mx, wish: Wish) -> None:
     told: list[Done] = []
-    done = tenant.apply(wish, plan := tenant.plan(wish), told.append)
+    done = tenant.apply(wish, (plan := tenant.plan(wish)).check, told.append)
     assert [each.item for each in done] == [each.item for each in told] == list(plan.steps)
     assert [connector["ConnectorType"] for connector in exchange.connectors.inbound.values()] == [
         "OnPremises" for _ in plan.steps
@@ -94,7 +94,7 @@ def test_once_it_is_carried_out_nothing_is_left_to_do(tenant: Tenant, exchange: 
 
 
 def test_what_was_done_is_on_record(tenant: Tenant, store: Store) -> None:
-    tenant.apply(BY_ADDRESS, tenant.plan(BY_ADDRESS))
+    tenant.apply(BY_ADDRESS, tenant.plan(BY_ADDRESS).check)
     record = audited(Administration(store))[-1]
     name = "Posthouse relay.contoso.test: By address"
     assert (record.act, record.object, record.outcome) == ("New-TenantInboundConnector", name, AuditOutcome.OK)
@@ -111,7 +111,7 @@ def test_it_stops_at_the_first_refusal(tenant: Tenant, exchange: Exchange, store
         exchange.faults.append(Fault(400, content=content, cmdlet="New-InboundConnector"))
 
     with pytest.raises(AdminError) as refused:
-        tenant.apply(BOTH, plan, refuse_next)
+        tenant.apply(BOTH, plan.check, refuse_next)
     first, second = refused.value.lines
     assert first == "New-InboundConnector: no more; change what it is about, and plan again"
     assert second == "before that these were changed, and stay so: Posthouse relay.contoso.test: By address"
@@ -122,7 +122,7 @@ def test_it_stops_at_the_first_refusal(tenant: Tenant, exchange: Exchange, store
 def test_a_refusal_at_once_says_that_nothing_was_changed(tenant: Tenant, exchange: Exchange) -> None:
     exchange.connectors.takes_reserved = False
     with pytest.raises(AdminError) as refused:
-        tenant.apply(BY_ADDRESS, tenant.plan(BY_ADDRESS))
+        tenant.apply(BY_ADDRESS, tenant.plan(BY_ADDRESS).check)
     assert "contains reserved IP addresses" in refused.value.lines[0]
     assert refused.value.lines[1] == "nothing was changed in the tenant"
 
@@ -131,7 +131,7 @@ def test_a_plan_that_is_old_is_not_carried_out(tenant: Tenant, exchange: Exchang
     plan = tenant.plan(BY_ADDRESS)
     exchange.connectors.add("Relay", ConnectorType="OnPremises", SenderIPAddresses=["127.0.0.7"])
     with pytest.raises(Outdated, match="plan again"):
-        tenant.apply(BY_ADDRESS, plan)
+        tenant.apply(BY_ADDRESS, plan.check)
     assert [*exchange.connectors.inbound] == ["Relay"]
 
 
@@ -139,18 +139,18 @@ def test_what_may_have_been_done_is_seen_by_the_next_plan(tenant: Tenant, exchan
     plan = tenant.plan(BY_ADDRESS)
     exchange.faults.append(Fault(done=True, cmdlet="New-InboundConnector"))
     with pytest.raises(AdminError, match="it may have been done all the same"):
-        tenant.apply(BY_ADDRESS, plan)
+        tenant.apply(BY_ADDRESS, plan.check)
     assert tenant.plan(BY_ADDRESS).steps == ()
 
 
 def test_what_others_made_stays_unless_it_is_named(tenant: Tenant, exchange: Exchange) -> None:
     exchange.connectors.add("Old", Comment="By hand", ConnectorType="OnPremises", SenderIPAddresses=["127.0.0.1"])
     before = dict(exchange.connectors.inbound["Old"])
-    tenant.apply(BY_ADDRESS, tenant.plan(BY_ADDRESS))
+    tenant.apply(BY_ADDRESS, tenant.plan(BY_ADDRESS).check)
     assert exchange.connectors.inbound["Old"] == before
     exchange.connectors.run("Remove-InboundConnector", {"Identity": "Posthouse relay.contoso.test: By address"})
     wish = Wish(("By address",), ("127.0.0.7",), take="old")
-    tenant.apply(wish, tenant.plan(wish))
+    tenant.apply(wish, tenant.plan(wish).check)
     taken = exchange.connectors.inbound["Old"]
     assert taken["SenderIPAddresses"] == ["127.0.0.7"]
     assert taken["Comment"] == 'By hand Made by posthouse on relay.contoso.test for "By address".'
@@ -216,7 +216,7 @@ def test_each_role_may_its_own(open_tenant: OpenTenant, tenant: Tenant, role: Ro
     acts = {
         "show": acting.show,
         "plan": lambda: acting.plan(BY_ADDRESS),
-        "apply": lambda: acting.apply(BY_ADDRESS, plan),
+        "apply": lambda: acting.apply(BY_ADDRESS, plan.check),
         "verify": lambda: acting.verify(TRIAL, ("By address",)),
         "disconnect": acting.disconnect,
     }

@@ -8,6 +8,7 @@ from posthouse.admin.tenant.acts import Done, Tenant, Wish
 from posthouse.admin.tenant.facts import TenantConnector, TenantState
 from posthouse.admin.tenant.plan import Act, Item, Plan
 from posthouse.admin.tenant.script import plan_script
+from posthouse.admin.tenant.shown import shown_done, shown_plan, shown_state
 from posthouse.admin.tenant.verification import Trial, Verdict
 
 __all__ = [
@@ -22,4 +23,7 @@ __all__ = [
     "Verdict",
     "Wish",
     "plan_script",
+    "shown_done",
+    "shown_plan",
+    "shown_state",
 ]

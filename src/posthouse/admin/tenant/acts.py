@@ -9,7 +9,7 @@ from pathlib import Path
 
 from posthouse.admin.actors import Actor
 from posthouse.admin.administration import Administration, Applied
-from posthouse.admin.errors import AdminError, NotFound, Outdated
+from posthouse.admin.errors import AdminError, NotFound
 from posthouse.admin.references import Document
 from posthouse.admin.roles import Acts, change_of
 from posthouse.admin.tenant.facts import TenantState, read_tenant
@@ -121,12 +121,13 @@ class Tenant:
         terms = Terms(self._settings.hostname, wish.take, everything=not wish.connectors)
         return make_plan(organization, ways, state, terms)
 
-    def apply(self, wish: Wish, seen: Plan, tell: Callable[[Done], None] = lambda done: None) -> tuple[Done, ...]:
-        """Carry out the plan that was `seen`, unless it is another by now: step by step, up to the first refusal."""
+    def apply(
+        self, wish: Wish, approve: Callable[[Plan], None], tell: Callable[[Done], None] = lambda done: None
+    ) -> tuple[Done, ...]:
+        """Plan anew, and carry the plan out if `approve` doesn't raise: step by step, up to the first refusal."""
         self._ledger.check(change_of("Set", "TenantInboundConnector"))
         plan = self.plan(wish)
-        if plan != seen:
-            raise Outdated("the tenant or this organization has changed since the plan was made; plan again")
+        approve(plan)
         tenant = self._connected(self._administration.organization())
         done: list[Done] = []
         for item in plan.steps:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Final
 
+from posthouse.admin.errors import Outdated
 from posthouse.admin.tenant.facts import TenantConnector, TenantState
 from posthouse.admin.tenant.ways import Way
 from posthouse.organization import Organization, name_matches, network_text
@@ -54,6 +55,11 @@ class Plan:
 
     items: tuple[Item, ...]
     is_informed: bool = True
+
+    def check(self, now: Plan) -> None:
+        """Raises `Outdated` where the plan is another one by now."""
+        if now != self:
+            raise Outdated("the tenant or this organization has changed since the plan was made; plan again")
 
     @property
     def steps(self) -> tuple[Item, ...]:
@@ -146,11 +152,11 @@ class _Planner:
         yield self._made(about, needed)
 
     def _own(self, needed: TenantConnector) -> TenantConnector | None:
-        """The one that was made for this way; else the one that the administrator names."""
+        """The one that the administrator names; else the one that was made for this way."""
         taken = self._terms.take.casefold()
         own = (each for each in self._connectors if needed.comment in each.comment)
         named = (each for each in self._connectors if taken and each.name.casefold() == taken)
-        return next(own, None) or next(named, None)
+        return next(named, None) or next(own, None)
 
     def _compared(self, about: str, needed: TenantConnector, mine: TenantConnector) -> Item:
         wanted = replace(needed, name=mine.name)
