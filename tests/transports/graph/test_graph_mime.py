@@ -103,6 +103,17 @@ def test_quoted_printable_in_pieces(body: bytes, step: int) -> None:
     assert b"".join(map(undo.feed, cut(text, step))) + undo.close() == body
 
 
+@given(
+    st.lists(st.sampled_from([b"=", b"4", b"3D", b"\r\n", b"x", b" "]), max_size=20).map(b"".join), st.integers(1, 9)
+)
+def test_quoted_printable_that_is_none_is_the_same_in_pieces_of_any_size(text: bytes, step: int) -> None:
+    """Its size is told to Graph before it is read once more, in other pieces."""
+    undo, at_once = decoder("quoted-printable"), decoder("quoted-printable")
+    assert undo is not None
+    assert at_once is not None
+    assert b"".join(map(undo.feed, cut(text, step))) + undo.close() == at_once.feed(text) + at_once.close()
+
+
 @pytest.mark.parametrize("text", [b"QQ", b"Q", b"QUI=QUI=", b"Q!U?I\x00=", b"====", b""])
 def test_base64_that_is_none(text: bytes) -> None:
     undo = decoder("base64")
@@ -127,6 +138,26 @@ def test_fields_never_raise(value: bytes) -> None:
     part_fields(
         b"Content-Type: " + flat + b"\r\nContent-Disposition: " + flat + b"\r\nContent-ID: " + flat + b"\r\n\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        b"attachment; filename*=u\x00f'x'b",
+        b"attachment; filename*=no-such-charset''%ff%00",
+        b"attachment; filename*%b=x; filename*0=y" % (b"9" * 5000),
+    ],
+)
+def test_names_that_the_email_package_breaks_on(disposition: bytes) -> None:
+    block = b"Content-Type: application/pdf\r\nContent-Disposition: " + disposition + b"\r\n\r\n"
+    assert part_fields(block).type == "application/pdf"
+
+
+def test_a_multipart_that_can_not_be_read_is_no_file() -> None:
+    long = b"b" * 75
+    head = b"Content-Type: multipart/mixed; boundary=" + long + b"\r\n\r\n"
+    with pytest.raises(NotSeparable):
+        taken_apart(head + b"--" + long + b"\r\n\r\n" + b"text\r\n" * 400, 1000, 500)
 
 
 @pytest.mark.parametrize(

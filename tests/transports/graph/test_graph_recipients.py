@@ -79,6 +79,11 @@ def test_addresses_are_compared_as_exchange_does() -> None:
     assert not is_addressed([A], [A, B])
 
 
+def test_two_people_are_not_taken_for_one() -> None:
+    block = addressed(header(), ["strasse@contoso.com", "straße@contoso.com"])
+    assert block.startswith("Bcc: strasse@contoso.com,\r\n straße@contoso.com\r\n".encode())
+
+
 PIECES = st.sampled_from(
     [A, B, C, f"<{A}>", f"<{C}>", '"', "(", ")", ",", ";", ":", "\\", "x", " ", "\r\n ", "@", "<", ">"]
 )

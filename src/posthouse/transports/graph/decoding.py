@@ -63,13 +63,21 @@ class _QuotedPrintable:
     def feed(self, data: bytes) -> bytes:
         """An escape that is cut in two waits for its rest."""
         data = self._held + data
-        begun = data.rfind(b"=", max(len(data) - 2, 0))
-        stop = len(data) if begun < 0 else begun
+        stop = _uncut(data)
         self._held = data[stop:]
         return binascii.a2b_qp(data[:stop])
 
     def close(self) -> bytes:
         return binascii.a2b_qp(self._held)
+
+
+def _uncut(data: bytes) -> int:
+    """Where an escape begins that isn't whole yet; the length where none does. `==` is one, to binascii."""
+    for end in (len(data), len(data) - 1):
+        signs = end - len(data[:end].rstrip(b"="))
+        if signs > 0:
+            return end - 1 if signs % 2 else len(data)
+    return len(data)
 
 
 def _whole(data: bytes) -> bytes:

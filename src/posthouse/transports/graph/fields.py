@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from typing import Final
@@ -22,7 +24,8 @@ _NAME: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class PartFields:
-    """`type` is `text/plain` where none is said (RFC 2045 5.2); `encoding` and `disposition` are in lower case."""
+    """`type` is `text/plain` where none is said (RFC 2045 5.2); `encoding` and `disposition` are in lower case. `boundary`
+    is empty where there is none, or one that is too long."""
 
     type: str
     boundary: bytes
@@ -33,7 +36,7 @@ class PartFields:
 
     @property
     def is_multipart(self) -> bool:
-        return self.type.startswith("multipart/") and bool(self.boundary)
+        return self.type.startswith("multipart/")
 
     @property
     def is_text(self) -> bool:
@@ -48,12 +51,19 @@ def part_fields(block: bytes) -> PartFields:
         name = f"content-{match[1].decode().lower()}"
         if name not in message:
             message[name] = match[2][:_LONGEST].replace(b"\r\n", b"").decode("utf-8", "replace").strip()
-    boundary = message.get_boundary("").encode("utf-8", "replace")
+    boundary = _parameter(message.get_boundary).encode("utf-8", "replace")
     return PartFields(
         type=message.get_content_type(),
         boundary=boundary if len(boundary) <= _BOUNDARY else b"",
         encoding=str(message.get("content-transfer-encoding", "")).strip().lower(),
         disposition=message.get_content_disposition() or "",
-        name=one_line(encoded_words.decode(message.get_filename("")))[:_NAME].strip(),
+        name=one_line(encoded_words.decode(_parameter(message.get_filename)))[:_NAME].strip(),
         content_id=str(message.get("content-id", "")).strip().strip("<>"),
     )
+
+
+def _parameter(read: Callable[[str], str]) -> str:
+    """Empty where the email package breaks on its charset or its number (RFC 2231)."""
+    with contextlib.suppress(ValueError):
+        return read("")
+    return ""

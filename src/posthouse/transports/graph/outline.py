@@ -129,7 +129,7 @@ class _Outliner:
         self._in_header = False
         self._consume(max(end - 2, 0))
         self.is_sealed = self.is_sealed or fields.type in (*_FIXED, *_WHOLE)
-        if fields.is_multipart and len(self._stack) < _DEPTH:
+        if fields.is_multipart and fields.boundary and len(self._stack) < _DEPTH:
             self._push(fields)
             self._open = None
         else:

@@ -125,4 +125,4 @@ def _key(address: str) -> str:
     local_part = parsed.local_part
     if local_part.startswith('"') and local_part.endswith('"'):
         local_part = re.sub(r"\\(.)", r"\1", local_part[1:-1])
-    return f"{local_part}@{parsed.domain}".casefold()
+    return f"{local_part}@{parsed.domain}".lower()
