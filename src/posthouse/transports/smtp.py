@@ -22,6 +22,9 @@ from posthouse.transports.pool import DEFAULT_LIMITS, Pool, PoolLimits
 from posthouse.transports.sign_in import SIGNED_OUT, Account, SignInFailed
 
 _TOO_MANY_RECIPIENTS: Final = "4.5.3"
+_LAST_WORDS: Final = (*SIGNED_OUT, 432)
+"""Exchange Online says 432 to a mailbox that has too many sessions:
+https://learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements"""
 
 
 class SmtpTransport:
@@ -148,7 +151,7 @@ class SmtpTransport:
         except Refused as refusal:
             return self._outcomes(recipients, repeat(refusal.reply), connection.remote)
         if self._account is not None:
-            replies = _signed_out(self._account, connection, replies)
+            replies = _ended_with(self._account, connection, replies)
         duty = DsnDuty.PASSED if connection.extensions.dsn else DsnDuty.RELAYED
         return self._outcomes(recipients, replies, connection.remote, duty)
 
@@ -162,9 +165,10 @@ class SmtpTransport:
         ]
 
 
-def _signed_out(account: Account, connection: Connection, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
-    """A server that wants another sign-in gets it from the next session."""
-    if not any(reply.code in SIGNED_OUT for reply in replies):
+def _ended_with(account: Account, connection: Connection, replies: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """A server that wants another sign-in gets it from the next session; one that has too many is rid of this one,
+    which would count on while it is idle."""
+    if not any(reply.code in _LAST_WORDS for reply in replies):
         return replies
     connection.abort()
     return tuple(account.deferred(reply, connection) for reply in replies)
