@@ -234,8 +234,8 @@ class QueueFilter:
 class QueueGroup:
     """Queued recipients of the same state, outbound connector and destination. `leased` are being delivered now.
 
-    `received_at` is when the oldest of their messages came, `due` the next try of any; `reply` and `remote` are an answer
-    to one of them, with the status that most have got.
+    `received_at` is when the oldest of their messages came, `due` the next try of any; `reply` and `remote` are an
+    answer to one of them, with the status that most have got.
     """
 
     state: State

@@ -234,7 +234,7 @@ def _id_range(wanted: TraceFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.since is not None:
         conditions.append(column >= message_id(max(0, int((wanted.since - _LONGEST_SESSION) * 1000)), 0))
     if wanted.until is not None:
-        conditions.append(column < message_id(int(wanted.until * 1000) + 1, 0))
+        conditions.append(column < message_id(max(0, int(wanted.until * 1000)) + 1, 0))
     return conditions
 
 

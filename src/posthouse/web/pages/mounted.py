@@ -8,6 +8,7 @@ from posthouse.web.pages import assets, entrance, errors, provider, setup
 from posthouse.web.pages.connectors import listing, wizard
 from posthouse.web.pages.home import page
 from posthouse.web.pages.live import Live
+from posthouse.web.pages.mailflow import domains, message, queue, trace
 from posthouse.web.pages.organization import account, administrators, applying, audit, invitation, settings, tokens
 from posthouse.web.pages.tools import doctor, explain, headers, test_mail
 
@@ -18,6 +19,10 @@ _ROUTERS = (
     page.router,
     wizard.router,
     listing.router,
+    domains.router,
+    trace.router,
+    message.router,
+    queue.router,
     test_mail.router,
     headers.router,
     explain.router,

@@ -1,0 +1,1 @@
+"""Mail flow > Accepted domains, Message trace, Queue."""
