@@ -85,6 +85,8 @@ def test_accepted_domains_by_the_documented_api_where_it_is_allowed(
     exchange.allow(app.client_id, MANAGE, MANAGE_V2)
     assert tenant().accepted_domains() == by_command
     assert [call.endpoint for call in exchange.calls] == ["InvokeCommand", "AcceptedDomain"]
+    exchange.faults.append(Fault(500))
+    assert tenant().accepted_domains() == by_command
 
 
 def test_a_pause_is_kept(tenant: Tenant, exchange: Exchange, pauses: list[float]) -> None:

@@ -123,7 +123,7 @@ class ExchangeOnline:
         """By the documented API where the application may use it, which takes a permission of its own."""
         try:
             return self._call("v2.0", "AcceptedDomain", "Get-AcceptedDomain", {})
-        except ExchangeRefused:
+        except ExchangeError:
             return self.invoke("Get-AcceptedDomain")
 
     def _call(self, version: str, endpoint: str, cmdlet: str, parameters: Mapping[str, Any]) -> Answer:

@@ -11,9 +11,9 @@ import pytest
 from posthouse.admin.tenant import Act, Item, Plan, TenantConnector, TenantState
 from posthouse.admin.tenant.plan import NEW, SET, Terms, make_plan
 from posthouse.admin.tenant.ways import Way
-from posthouse.organization import AcceptedDomain, Organization
+from posthouse.organization import AcceptedDomain, Organization, OutboundConnector
 
-HERE = Organization((AcceptedDomain("contoso.com"),))
+HERE = Organization((AcceptedDomain("contoso.com"),), outbound=(OutboundConnector("Office 365"),))
 RELAY = "relay.contoso.com"
 MARK = f'Made by posthouse on {RELAY} for "Office 365".'
 NAME = f"Posthouse {RELAY}: Office 365"
@@ -236,7 +236,15 @@ def test_what_was_made_for_a_connector_that_is_no_more_is_told_not_deleted() -> 
     about = 'the tenant\'s connector "Left"'
     found = plan(BY_ADDRESS, there=[left, MINE])
     assert (of(found, about)[0][0], found.steps) == (Act.ADVISE, ())
-    assert of(plan(BY_ADDRESS, there=[left, MINE], everything=False), about) == []
+    here = replace(HERE, outbound=(OutboundConnector("Gone", enabled=False),))
+    assert of(plan(BY_ADDRESS, there=[left, MINE], here=here), about) == []
+
+
+def test_a_name_that_the_certificate_has_too_stays() -> None:
+    wildcard = replace(MINE, sender_ip_addresses=(), tls_sender_certificate_name="*.contoso.com")
+    assert plan(BY_NAME, there=[wildcard]).steps == ()
+    renewed = plan(replace(BY_NAME, names=("relay.fabrikam.com",)), there=[wildcard])
+    assert step(renewed).parameters == {"Identity": NAME, "TlsSenderCertificateName": "relay.fabrikam.com"}
 
 
 def test_without_any_way_that_is_told() -> None:

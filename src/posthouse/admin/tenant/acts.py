@@ -15,7 +15,7 @@ from posthouse.admin.roles import Acts, change_of
 from posthouse.admin.tenant.facts import TenantState, read_tenant
 from posthouse.admin.tenant.plan import NEW, Item, Plan, Terms, make_plan
 from posthouse.admin.tenant.verification import Trial, Verdict, send_tests
-from posthouse.admin.tenant.ways import outbound_of, read_addresses, ways_of
+from posthouse.admin.tenant.ways import connectors_of, read_addresses, ways_of
 from posthouse.mail.text import one_line
 from posthouse.net.certificates import Identity, load_pfx
 from posthouse.net.exchange_online import ExchangeError, ExchangeOnline, endpoint_of
@@ -69,7 +69,6 @@ class Tenant:
 
     def connect(self, credential: str, endpoint: str = "") -> Applied:
         """Keep by which credential the tenant is administered, once it has let us in by it."""
-
         organization = self._administration.organization()
         names = (each.name for each in organization.credentials if each.name.casefold() == credential.casefold())
         connection = TenantConnection(next(names, credential), endpoint)
@@ -118,8 +117,7 @@ class Tenant:
         if state and wish.take and wish.take.casefold() not in (each.name.casefold() for each in state.connectors):
             names = ", ".join(each.name for each in state.connectors) or "none"
             raise NotFound(f'the tenant has no inbound connector "{one_line(wish.take)}"; it has: {names}')
-        terms = Terms(self._settings.hostname, wish.take, everything=not wish.connectors)
-        return make_plan(organization, ways, state, terms)
+        return make_plan(organization, ways, state, Terms(self._settings.hostname, wish.take))
 
     def apply(
         self, wish: Wish, approve: Callable[[Plan], None], tell: Callable[[Done], None] = lambda done: None
@@ -142,10 +140,9 @@ class Tenant:
         """Send a test mail to each recipient by each way into the tenant, and tell what it says."""
         self._ledger.check(Acts.SEND_TEST)
         organization = self._administration.organization()
-        ways = ways_of(organization, self._identity, names=connectors, addresses=())
-        if not ways:
+        outbound = connectors_of(organization, connectors)
+        if not outbound:
             raise AdminError("no outbound connector goes to an MX endpoint of Microsoft 365; name one with --connector")
-        outbound = [outbound_of(organization, way.connector) for way in ways]
         with self._ledger.attempt(Acts.SEND_TEST, f"{trial.internal}, {trial.external}") as record:
             verdicts = tuple(send_tests(trial, outbound, self._identity, organization, self._settings))
             self._ledger.write(record())

@@ -70,17 +70,16 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`relay` is the host name that connectors made from here are marked with; `take` the Name of one that may be
-    changed though it isn't; `everything`: the ways are all that there are."""
+    changed though it isn't."""
 
     relay: str
     take: str = ""
-    everything: bool = True
 
 
 def make_plan(organization: Organization, ways: Sequence[Way], tenant: TenantState | None, terms: Terms) -> Plan:
     """Without a tenant, that is one about which nothing is known, everything is to be made."""
     planner = _Planner(organization, tenant or TenantState(organization.domain_names), terms)
-    items = [item for way in ways for item in planner.way(way)]
+    items = [item for way in planner.in_order(ways) for item in planner.way(way)]
     if not ways:
         items.append(
             Item(
@@ -88,7 +87,7 @@ def make_plan(organization: Organization, ways: Sequence[Way], tenant: TenantSta
             )
         )
     if tenant is not None:
-        items += planner.rest(ways)
+        items += planner.rest()
     return Plan(tuple(items), tenant is not None)
 
 
@@ -100,24 +99,27 @@ class _Planner:
         self._tenant = tenant
         self._terms = terms
         self._connectors = [*tenant.connectors]
-        self._is_reliable = True
+        self._all_match = True
+
+    def in_order(self, ways: Sequence[Way]) -> list[Way]:
+        """Those with a connector of their own come first: the others may do with that only as it will be."""
+        return sorted(ways, key=lambda way: self._own(way) is None)
 
     def way(self, way: Way) -> Iterator[Item]:
         about = f'outbound connector "{way.connector}"'
         yield from (Item(Act.ADVISE, about, problem) for problem in way.problems)
         needed = self._needed(way)
         if needed is None:
-            self._is_reliable = False
+            self._all_match = False
             return
         yield from self._connector(about, way, needed)
         yield from self._certificate_domain(about, needed)
         yield from (Item(Act.ADVISE, about, text) for text in self._shadows(needed, way))
 
-    def rest(self, ways: Sequence[Way]) -> Iterator[Item]:
+    def rest(self) -> Iterator[Item]:
         yield from self._domains()
         yield self._direct_send()
-        if self._terms.everything:
-            yield from self._left_over(ways)
+        yield from self._left_over()
 
     def _needed(self, way: Way) -> TenantConnector | None:
         """None where there is nothing that it could be proven by."""
@@ -140,9 +142,9 @@ class _Planner:
         return not self._tenant.accepted_domains.isdisjoint(ancestry(name.removeprefix("*.")))
 
     def _connector(self, about: str, way: Way, needed: TenantConnector) -> Iterator[Item]:
-        mine = self._own(needed)
+        mine = self._own(way)
         if mine is not None:
-            yield self._compared(about, needed, mine)
+            yield self._compared(about, way, needed, mine)
             return
         proving = [each for each in self._connectors if each.is_on_premises and _proves(each, needed, way.names)]
         if good := next((each for each in proving if each.enabled and not each.associated_accepted_domains), None):
@@ -151,15 +153,19 @@ class _Planner:
         yield from (Item(Act.ADVISE, about, text) for text in self._almost(proving, needed))
         yield self._made(about, needed)
 
-    def _own(self, needed: TenantConnector) -> TenantConnector | None:
+    def _own(self, way: Way) -> TenantConnector | None:
         """The one that the administrator names; else the one that was made for this way."""
         taken = self._terms.take.casefold()
-        own = (each for each in self._connectors if needed.comment in each.comment)
+        mark = _mark(self._terms.relay, way.connector)
+        own = (each for each in self._connectors if mark in each.comment)
         named = (each for each in self._connectors if taken and each.name.casefold() == taken)
         return next(named, None) or next(own, None)
 
-    def _compared(self, about: str, needed: TenantConnector, mine: TenantConnector) -> Item:
+    def _compared(self, about: str, way: Way, needed: TenantConnector, mine: TenantConnector) -> Item:
+        """A name there that the certificate has too, as a wildcard, is left."""
         wanted = replace(needed, name=mine.name)
+        if _is_shown(mine, way.names):
+            wanted = replace(wanted, tls_sender_certificate_name=mine.tls_sender_certificate_name)
         if needed.comment not in mine.comment:
             wanted = replace(wanted, comment=f"{mine.comment} {needed.comment}".strip())
         before, after = _parameters(mine), _parameters(wanted)
@@ -173,7 +179,7 @@ class _Planner:
     def _made(self, about: str, needed: TenantConnector) -> Item:
         if any(each.name.casefold() == needed.name.casefold() for each in self._connectors):
             why = f'"{needed.name}" is there, but not marked as made from here; rename it, or name it with --take'
-            self._is_reliable = False
+            self._all_match = False
             return Item(Act.ADVISE, about, why)
         self._connectors.append(needed)
         parameters = {key: value for key, value in _parameters(needed).items() if value not in ((), None)}
@@ -233,13 +239,13 @@ class _Planner:
         about = "RejectDirectSend"
         if not self._tenant.reject_direct_send:
             return Item(Act.FINE, about, "it is off: the tenant's own people are reached from here without a connector")
-        if self._is_reliable:
+        if self._all_match:
             return Item(Act.FINE, about, "it is on: mail in the tenant's name is refused unless a connector matches")
         return Item(Act.ADVISE, about, "it is on: until a connector matches, mail from here is refused by 550 5.7.68")
 
-    def _left_over(self, ways: Sequence[Way]) -> Iterator[Item]:
+    def _left_over(self) -> Iterator[Item]:
         """What was made from here for a connector that is no more. Nothing is deleted."""
-        marks = [_mark(self._terms.relay, way.connector) for way in ways]
+        marks = [_mark(self._terms.relay, connector.name) for connector in self._organization.outbound]
         for each in self._tenant.connectors:
             if _mark(self._terms.relay) in each.comment and not any(mark in each.comment for mark in marks):
                 why = "it was made from here for an outbound connector that is no more; remove it if nobody uses it"

@@ -63,19 +63,18 @@ def read_addresses(given: Sequence[str]) -> tuple[IPv4Network, ...]:
 def ways_of(
     organization: Organization, read: ReadIdentity, *, names: Sequence[str], addresses: tuple[IPv4Network, ...]
 ) -> tuple[Way, ...]:
-    """Of the outbound connectors that are named; else of those that go to an MX endpoint of Microsoft 365.
-
-    `addresses` are what the tenant sees us come from, where that isn't the source address. Raises `AdminError`.
+    """Of these outbound connectors. `addresses` are what the tenant sees us come from, where that isn't the source
+    address. Raises `AdminError`.
     """
-    connectors = _named(organization, names) if names else [*filter(_goes_to_microsoft, organization.outbound)]
     return tuple(
         _by_certificate(connector, read) if connector.client_certificate else _by_address(connector, addresses)
-        for connector in connectors
+        for connector in connectors_of(organization, names)
     )
 
 
-def outbound_of(organization: Organization, name: str) -> OutboundConnector:
-    return _named(organization, (name,))[0]
+def connectors_of(organization: Organization, names: Sequence[str]) -> list[OutboundConnector]:
+    """Those that are named; else those that go to an MX endpoint of Microsoft 365. Raises `AdminError`."""
+    return _named(organization, names) if names else [*filter(_goes_to_microsoft, organization.outbound)]
 
 
 def _named(organization: Organization, names: Sequence[str]) -> list[OutboundConnector]:
