@@ -23,13 +23,18 @@ MOST_LOOKED_AT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Recipients that wait and that are held, each up to `MOST_COUNTED`; when the oldest message that waits was
+    """Recipients that wait and that are held, of the `MOST_COUNTED` oldest; when the oldest message that waits was
     accepted; and how many of those that wait came within the time that was asked about."""
 
     waiting: int
     held: int
     oldest: float | None
     fresh: int
+
+    @property
+    def is_whole(self) -> bool:
+        """There is no more than was counted."""
+        return self.waiting + self.held < MOST_COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +66,16 @@ class Overview:
 
     def queue(self, since: float, until: float) -> Standing:
         """Of now; `fresh` are those that were accepted within that time."""
-        ids = recipient.c.message_id
-        waiting = sa.select(ids).where(recipient.c.state == WAITING)
-        fresh = waiting.where(ids >= _first_id(since), ids < _first_id(until))
-        held = sa.select(ids).where(recipient.c.state == HELD)
+        key, state = recipient.c.message_id, recipient.c.state
+        live = sa.select(key, state).where(state.in_([WAITING, HELD]))  # as the index of the queue says it
+        oldest = live.order_by(key).limit(MOST_COUNTED).subquery()
+        counts = sa.select(oldest.c.state, sa.func.count(), sa.func.min(oldest.c.message_id)).group_by(oldest.c.state)
+        fresh = live.where(state == WAITING, key >= _first_id(since), key < _first_id(until)).limit(MOST_COUNTED)
         with self._store.reading() as connection:
-            counts = [connection.scalar(_counted(query)) or 0 for query in (waiting, held, fresh)]
-            oldest = connection.scalar(waiting.order_by(ids).limit(1))
-        return Standing(counts[0], counts[1], oldest and received_time(oldest), counts[2])
+            found = {State(row[0]): (row[1], row[2]) for row in connection.execute(counts)}
+            coming = connection.scalar(sa.select(sa.func.count()).select_from(fresh.subquery())) or 0
+        waiting, first = found.get(State.WAITING, (0, None))
+        return Standing(waiting, found.get(State.HELD, (0, None))[0], first and received_time(first), coming)
 
     def recent(self, since: float) -> Recent:
         """Of the recipients of messages accepted since then."""
@@ -89,10 +96,6 @@ class Overview:
         with self._store.reading() as connection:
             groups = tuple(_group(row) for row in connection.execute(query))
         return Recent(groups, sum(group.recipients for group in groups) < MOST_LOOKED_AT)
-
-
-def _counted(query: sa.Select[*tuple[Any, ...]]) -> sa.Select[int]:
-    return sa.select(sa.func.count()).select_from(query.limit(MOST_COUNTED).subquery())
 
 
 def _first_id(at: float) -> str:

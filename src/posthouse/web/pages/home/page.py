@@ -15,6 +15,7 @@ from posthouse.admin import Administration, Period
 from posthouse.analysis import explain_reply
 from posthouse.mail import Reply
 from posthouse.settings import Settings
+from posthouse.spool.overview import MOST_LOOKED_AT
 from posthouse.web.access import TheDesk
 from posthouse.web.pages.forms import query_form
 from posthouse.web.pages.home.charts import HEIGHT, WIDTH, charts
@@ -63,6 +64,7 @@ def _values(request: Request, admin: Administration, settings: Settings) -> dict
         "charts": charts(admin.traffic.over(period), period, text),
         "plot": (WIDTH, HEIGHT),
         "recently": recently,
+        "looked_at": MOST_LOOKED_AT,
         "troubles": [(trouble, explain_reply(trouble.reply)) for trouble in recently.troubles],
         "refusals": [(status, count, explain_reply(_refusal(status))) for status, count in admin.traffic.refusals()],
     }
