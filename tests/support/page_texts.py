@@ -11,8 +11,10 @@ from pathlib import Path
 from mako import parsetree
 from mako.lexer import Lexer
 
+from posthouse.admin.presets import presets
 from posthouse.web.pages import errors, rendering, texts
-from posthouse.web.pages.connectors.wizard import STEPS
+from posthouse.web.pages.connectors.inbound import InboundWizard
+from posthouse.web.pages.connectors.outbound import OutboundWizard
 from posthouse.web.pages.navigation import NAVIGATION
 
 PAGES = Path(texts.__file__).parent
@@ -29,7 +31,9 @@ def translated() -> set[str]:
         found |= set(_called(ast.parse(rendering.lookup().get_template(name).code)))
     groups = {group.text for group in NAVIGATION} - {""}
     entries = {entry.text for group in NAVIGATION for entry in group.entries}
-    return found | groups | entries | {step.text for step in STEPS} | {errors.HEADING, *errors.HEADINGS.values()}
+    steps = {step.text for step in (*InboundWizard.steps, *OutboundWizard.steps)}
+    services = {preset.title for preset in presets().values()}
+    return found | groups | entries | steps | services | {errors.HEADING, *errors.HEADINGS.values()}
 
 
 def untranslatable(file: Path) -> list[str]:

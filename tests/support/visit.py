@@ -71,8 +71,16 @@ class Visit:
     def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> Page:
         return Page(self._client.post(path, data=fields, headers=headers))
 
-    def press(self, page: Page, action: str = "", button: tuple[str, str] = ("go", "next"), **filled: str) -> Page:
-        """Send a form of the page, with these fields filled in."""
+    def press(
+        self,
+        page: Page,
+        action: str = "",
+        button: tuple[str, str] = ("go", "next"),
+        files: dict[str, bytes] | None = None,
+        /,
+        **filled: str,
+    ) -> Page:
+        """Send a form of the page, with these fields filled in and these files chosen."""
         form = page.form(action)
         pairs = [(name, value) for name, value in form.fields if name not in filled]
         data: dict[str, list[str]] = {}
@@ -80,7 +88,7 @@ class Visit:
             data.setdefault(name, []).append(value)
         path = form.action or page.path.partition("?")[0]
         if form.method == "post":
-            return Page(self._client.post(path, data=data))
+            return Page(self._client.post(path, data=data, files=files))
         return Page(self._client.get(path, params=data))
 
 

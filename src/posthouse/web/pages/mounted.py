@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from posthouse.web.pages import assets, entrance, errors, provider, setup
-from posthouse.web.pages.connectors import listing, wizard
+from posthouse.web.pages.connectors import inbound, listing, outbound
+from posthouse.web.pages.connectors.certificates import Drawer
 from posthouse.web.pages.home import page
 from posthouse.web.pages.live import Live
 from posthouse.web.pages.mailflow import domains, message, queue, trace
@@ -17,7 +18,8 @@ _ROUTERS = (
     entrance.router,
     setup.router,
     page.router,
-    wizard.router,
+    inbound.router,
+    outbound.router,
     listing.router,
     domains.router,
     trace.router,
@@ -44,4 +46,5 @@ def add_pages(app: FastAPI) -> None:
         app.include_router(router, include_in_schema=False)
     app.state.page_paths = frozenset(str(getattr(route, "path", "")) for each in _ROUTERS for route in each.routes)
     app.state.live = Live()
+    app.state.drawer = Drawer()
     errors.add_handlers(app)

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from posthouse.admin import Administration, ItemKind, Items, Permission
+from posthouse.admin import Administration, Items, Permission
+from posthouse.admin.certificates import stored_identities
 from posthouse.organization import InboundConnector, OutboundConnector, TransportKind
 from posthouse.organization.connectors import ANY
 from posthouse.spool import TraceFilter
+from posthouse.web.access import TheDesk
 from posthouse.web.pages import shown
-from posthouse.web.pages.connectors.draft import Draft
-from posthouse.web.pages.connectors.powershell import new_inbound_connector
-from posthouse.web.pages.connectors.wizard import stored_connector
+from posthouse.web.pages.connectors.inbound import InboundDraft
+from posthouse.web.pages.connectors.outbound import outbound_facts
+from posthouse.web.pages.connectors.outbound_draft import OutboundDraft
+from posthouse.web.pages.connectors.wizard import KINDS, Direction, stored_connector
 from posthouse.web.pages.forms import NOWHERE, query_form
-from posthouse.web.pages.rendering import has_page, redirect, render, texts_of
+from posthouse.web.pages.rendering import redirect, render, texts_of
 from posthouse.web.pages.texts import Texts
 from posthouse.web.pages.visitor import Acting, Visiting, Visitor
 
@@ -28,12 +31,11 @@ router = APIRouter()
 _DAY = 24 * 3600
 _LOOKED_AT = 1000
 """Entries of the trace that the list counts at most: it is a hint, and the trace itself is a page away."""
-_KINDS: dict[str, ItemKind] = {"inbound": "inbound_connector", "outbound": "outbound_connector"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`messages` and `last_used` are of the last 24 hours; `path` leads to it, where there is a page."""
+    """`messages` and `last_used` are of the last 24 hours; `path` leads to it."""
 
     direction: str
     name: str
@@ -42,7 +44,7 @@ class Row:
     origin: str
     to: str
     how: str
-    path: str | None
+    path: str
     messages: int
     last_used: float | None
 
@@ -66,31 +68,43 @@ def list_connectors(request: Request, admin: Acting, visitor: Visiting) -> Respo
 
 
 @router.post("/connectors/{direction}/{name:path}/enabled")
-def switch(request: Request, admin: Acting, visitor: Visiting, direction: str, name: str) -> Response:
+def switch(request: Request, admin: Acting, visitor: Visiting, direction: Direction, name: str) -> Response:
     text = texts_of(request)
     enabled = visitor.form.flag("enabled")
-    Items(admin, _KINDS.get(direction, "inbound_connector"), NOWHERE).set(name, {"enabled": enabled})
+    Items(admin, KINDS[direction], NOWHERE).set(name, {"enabled": enabled})
     notice = text("{name} is on.", name=name) if enabled else text("{name} is off.", name=name)
     return redirect(shown.local_path(visitor.form.text("back", "/connectors")), notice)
 
 
-@router.post("/connectors/inbound/{name:path}/remove")
-def remove(request: Request, admin: Acting, _: Visiting, name: str) -> Response:
-    Items(admin, "inbound_connector", NOWHERE).remove(name)
+@router.post("/connectors/{direction}/{name:path}/remove")
+def remove(request: Request, admin: Acting, _: Visiting, direction: Direction, name: str) -> Response:
+    Items(admin, KINDS[direction], NOWHERE).remove(name)
     return redirect("/connectors", texts_of(request)("{name} is removed.", name=name))
 
 
 @router.get("/connectors/inbound/{name:path}")
-def show_connector(request: Request, admin: Acting, _: Visiting, name: str) -> Response:
-    item = stored_connector(admin, name)
-    draft = Draft.of_document(item)
-    values = draft.values([{"user": user} for user in draft.users])
+def show_inbound(request: Request, admin: Acting, _: Visiting, name: str) -> Response:
+    draft = InboundDraft.of_document(stored_connector(admin, "inbound", name))
+    path = f"/connectors/inbound/{shown.segment(draft.name)}"
+    return render(request, "connectors/connector.html", draft=draft, path_of=path, powershell=draft.script)
+
+
+@router.get("/connectors/outbound/{name:path}")
+def show_outbound(request: Request, admin: Acting, _: Visiting, desk: TheDesk, name: str) -> Response:
+    draft = OutboundDraft.of_document(stored_connector(admin, "outbound", name))
     return render(
         request,
-        "connectors/connector.html",
+        "connectors/outbound/connector.html",
         draft=draft,
-        path_of=f"/connectors/inbound/{shown.segment(draft.name)}",
-        powershell=new_inbound_connector(draft.name, values),
+        path_of=f"/connectors/outbound/{shown.segment(draft.name)}",
+        powershell=draft.script,
+        **outbound_facts(
+            draft,
+            admin.organization(),
+            stored_identities(desk.store, admin.organization()),
+            texts_of(request),
+            desk.settings,
+        ),
     )
 
 
@@ -102,12 +116,11 @@ def _rows(request: Request, admin: Administration, use: _Use) -> Iterator[Row]:
         yield _row("inbound", connector, origin, text("This relay"), _inbound_proof(connector, text), path, use)
     for connector in organization.outbound:
         path = f"/connectors/outbound/{shown.segment(connector.name)}"
-        is_there = has_page(request, "/connectors/outbound/{name:path}")
         to = ", ".join(connector.recipient_domains) if connector.recipient_domains != (ANY,) else text("Everybody")
         if connector.all_accepted_domains:
             to = text("Your domains")
         how = _way_out(connector, text)
-        yield _row("outbound", connector, text("This relay"), to, how, path if is_there else None, use)
+        yield _row("outbound", connector, text("This relay"), to, how, path, use)
 
 
 def _row(
@@ -116,7 +129,7 @@ def _row(
     origin: str,
     to: str,
     how: str,
-    path: str | None,
+    path: str,
     use: _Use,
 ) -> Row:
     name = connector.name

@@ -1,147 +1,122 @@
-"""The wizard of inbound connectors: a page with an address for each step, for a new one and for changing one."""
+"""What the wizards of inbound and outbound connectors share: a page with an address for each step, for a new connector
+and for changing one."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from posthouse.admin import AdminError, Administration, NotFound, Outdated
+from posthouse.admin import AdminError, Administration, ItemKind, NotFound, Outdated, cmdlet_spelling
 from posthouse.admin.references import written
 from posthouse.admin.roles import change_of
 from posthouse.organization import to_document
 from posthouse.web.access import desk_of
 from posthouse.web.conditions import tag_of
 from posthouse.web.pages import shown
-from posthouse.web.pages.connectors.draft import Draft
-from posthouse.web.pages.connectors.powershell import new_inbound_connector
-from posthouse.web.pages.forms import NOWHERE, Errors, Form, errors_of, query_form
+from posthouse.web.pages.connectors.draft import RELAY, Draft
+from posthouse.web.pages.forms import NOWHERE, Errors, Form, errors_of
 from posthouse.web.pages.rendering import redirect, render, texts_of
-from posthouse.web.pages.visitor import Acting, Visiting
-
-router = APIRouter()
 
 Document = dict[str, Any]
-_KIND, _NOUN = "inbound_connector", "InboundConnector"
+Direction = Literal["inbound", "outbound"]
+KINDS: Mapping[str, ItemKind] = {"inbound": "inbound_connector", "outbound": "outbound_connector"}
+
+D = TypeVar("D", bound=Draft)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`fields` are those of the draft that its page asks for."""
+    """`fields` are those of the draft that its page asks for. It `posts` what no address may have: a password, a file,
+    or the wish that something be done."""
 
     key: str
     text: str
+    template: str
     fields: tuple[str, ...] = ()
+    posts: bool = False
 
 
-STEPS = (
-    Step("scope", "From and to", ("origin",)),
-    Step("name", "Name", ("name", "comment", "enabled", "cloud_services_mail_enabled")),
-    Step("identify", "How to identify", ("by", "sender_ip_addresses", "tls_sender_certificate_name", "logins")),
-    Step(
-        "restrictions",
-        "Restrictions",
-        (
-            "sender_domains",
-            "require_tls",
-            "restrict_domains_to_ip_addresses",
-            "restrict_domains_to_certificate",
-            "treat_messages_as_internal",
-            "rate_limit",
-        ),
-    ),
-    Step("summary", "Summary"),
-)
+SCOPE = Step("scope", "From and to", "connectors/scope.html", ("origin", "to", "way"))
+NAME = Step("name", "Name", "connectors/name.html", ("name", "comment", "enabled", "cloud_services_mail_enabled"))
 
 
-@router.get("/connectors/new")
-def new_connector() -> RedirectResponse:
-    return redirect("/connectors/new/inbound/scope")
-
-
-@router.get("/connectors/new/inbound/{step}")
-def new_step(request: Request, admin: Acting, _: Visiting, step: str) -> Response:
-    return Wizard(request, admin).step(step, query_form(request))
-
-
-@router.post("/connectors/new/inbound/summary")
-def save_new(request: Request, admin: Acting, visitor: Visiting) -> Response:
-    return Wizard(request, admin).save(visitor.form)
-
-
-@router.get("/connectors/inbound/{name:path}/edit/{step}")
-def edit_step(request: Request, admin: Acting, _: Visiting, name: str, step: str) -> Response:
-    return Wizard(request, admin, name).step(step, query_form(request))
-
-
-@router.post("/connectors/inbound/{name:path}/edit/summary")
-def save_changed(request: Request, admin: Acting, visitor: Visiting, name: str) -> Response:
-    return Wizard(request, admin, name).save(visitor.form)
-
-
-class Wizard:
+class Wizard(Generic[D]):
     """For one request. `name` is the connector that is changed, empty for a new one."""
 
-    def __init__(self, request: Request, admin: Administration, name: str = "") -> None:
+    direction: Direction
+    steps: tuple[Step, ...]
+
+    def __init__(self, request: Request, admin: Administration, kind: type[D], name: str = "") -> None:
         self._request = request
         self._admin = admin
         self._text = texts_of(request)
         self._name = name
+        self._desk = desk_of(request)
         self._is_check = request.query_params.get("go") == "check"
-        self._act = change_of("Set" if name else "New", _NOUN)
+        self._key = KINDS[self.direction]
+        self._act = change_of("Set" if name else "New", cmdlet_spelling(self._key))
         admin.ledger.check(self._act, name)
-        self._existing = stored_connector(admin, name) if name else {}
-        self._start = Draft.of_document(self._existing) if name else Draft()
-        self._path = f"/connectors/inbound/{shown.segment(name)}/edit" if name else "/connectors/new/inbound"
+        self._existing = stored_connector(admin, self.direction, name) if name else {}
+        self._start = kind.of_document(self._existing) if name else kind()
+        self._path = f"/connectors/{self.direction}/{shown.segment(name)}/edit" if name else self._new_path()
 
     def step(self, key: str, form: Form) -> Response:
-        """`go` says which button was pressed: `next`, `check`, or one about the list of addresses."""
-        number = next((number for number, step in enumerate(STEPS) if step.key == key), None)
-        if number is None:
+        draft = self._start.filled_in(form)
+        return self.pressed(self.found(key, draft), draft, form)
+
+    def found(self, key: str, draft: D) -> Step:
+        step = next((step for step in self.steps_of(draft) if step.key == key), None)
+        if step is None:
             raise NotFound("the wizard has no such step; begin at the first")
-        draft = self._start.filled_in(form)
-        go, _, place = form.text("go").partition(":")
-        if go == "put" or (go == "next" and form.text("address")):
-            return self._put(number, draft, form)
-        if go == "drop":
-            kept = tuple(each for each in draft.sender_ip_addresses if each != place)
-            return self._to(number, dataclasses.replace(draft, sender_ip_addresses=kept))
-        if go in ("add", "edit"):
-            return self._page(number, draft, dialogue={"address": place, "replaces": place, "errors": ()})
-        if go == "check" and "address" in form:
-            errors = self._errors_of_address(draft, form)
-            return self._page(number, draft, dialogue=_dialogue(form, errors))
-        errors = self._errors(draft, number) if go in ("next", "check") else {}
+        return step
+
+    def pressed(self, step: Step, draft: D, form: Form) -> Response:
+        """`go` says which button was: `next`, `check`, or one of the step's own."""
+        go = form.text("go")
+        if step is SCOPE and go == "next" and (draft.origin == RELAY) != (self.direction == "outbound"):
+            other: Direction = "outbound" if self.direction == "inbound" else "inbound"
+            return redirect(f"/connectors/new/{other}/scope?{self._request.url.query}")
+        errors = self.errors(draft, step) if go in ("next", "check") else {}
         if go == "next" and not errors:
-            return self._to(number + 1, draft)
-        return self._page(number, draft, errors)
+            return self.after(step, draft)
+        return self.page(step, draft, errors)
 
-    def save(self, form: Form) -> Response:
-        draft = self._start.filled_in(form)
-        known = {login["user"] for login in self._existing.get("sender_credentials", ())}
-        passwords = {user: form.secret(f"password-{number}") for number, user in enumerate(draft.users)}
-        errors: Errors = {
-            f"password-{number}": [self._text("Fill this in.")]
-            for number, user in enumerate(draft.users)
-            if user not in known and not passwords[user]
-        }
-        logins = [{"user": user} | ({"password": given} if given else {}) for user, given in passwords.items()]
-        if errors := errors or draft.gaps(self._text) or self._change(draft, draft.values(logins)):
-            return self._page(len(STEPS) - 1, draft, errors)
+    def steps_of(self, draft: D) -> Sequence[Step]:
+        """Those that this one needs."""
+        return self.steps
+
+    def script(self, draft: D) -> str:
+        """The same in PowerShell."""
+        raise NotImplementedError
+
+    def also(self, step: Step, draft: D) -> dict[str, Any]:
+        """What a step's template wants besides."""
+        return {}
+
+    def errors(self, draft: D, step: Step) -> Errors:
+        """Those of this step's fields; of one without any, all."""
+        errors = {**self.change(draft, draft.values_to_check(), dry_run=True), **draft.gaps(self._text)}
+        return {key: texts for key, texts in errors.items() if not step.fields or key in step.fields}
+
+    def saved(self, draft: D, values: Mapping[str, Any], folder: Path = NOWHERE) -> Response:
+        last = self.steps[-1]
+        if errors := draft.gaps(self._text) or self.change(draft, values, folder):
+            return self.page(last, draft, errors)
         notice = self._text("{name} is saved, and in force.", name=draft.name)
-        return redirect(f"/connectors/inbound/{shown.segment(draft.name)}", notice)
+        return redirect(f"/connectors/{self.direction}/{shown.segment(draft.name)}", notice)
 
-    def _change(self, draft: Draft, values: Mapping[str, Any], *, dry_run: bool = False) -> Errors:
+    def change(self, draft: D, values: Mapping[str, Any], folder: Path = NOWHERE, *, dry_run: bool = False) -> Errors:
         try:
             self._admin.change(
-                lambda document: self._edited(document, {"name": draft.name, **values}, draft.seen),
-                NOWHERE,
+                lambda document: self.edited(document, draft, values),
+                folder,
                 dry_run=dry_run,
                 act=self._act,
                 target=draft.name,
@@ -152,87 +127,57 @@ class Wizard:
             return errors_of(error)
         return {}
 
-    def _edited(self, document: Document, values: Mapping[str, Any], seen: str) -> Document:
+    def edited(self, document: Document, draft: D, values: Mapping[str, Any]) -> Document:
         """The organization with this connector in it, where nobody has changed that since it was seen."""
-        items: list[Document] = document.get(_KIND, [])
+        items: list[Document] = document.get(self._key, [])
         item = next((each for each in items if self._name and each["name"] == self._name), {})
-        if self._name and tag_of(item) != seen:
+        if self._name and tag_of(item) != draft.seen:
             raise Outdated(self._text("Somebody has changed this connector since. Open it again."))
-        merged = {key: value for key, value in {**item, **values}.items() if value is not None}
+        merged = {key: value for key, value in {**item, "name": draft.name, **values}.items() if value is not None}
         changed = [merged if each is item else each for each in items] if item else [*items, merged]
-        return {**document, _KIND: changed}
+        return {**document, self._key: changed}
 
-    def _errors(self, draft: Draft, number: int) -> Errors:
-        """Those of this step's fields; of the last step, all."""
-        errors = {**draft.gaps(self._text), **self._change(draft, draft.values_to_check(), dry_run=True)}
-        fields = STEPS[number].fields
-        return {key: texts for key, texts in errors.items() if not fields or key in fields}
+    def after(self, step: Step, draft: D) -> RedirectResponse:
+        steps = self.steps_of(draft)
+        return redirect(self.address(steps[min(steps.index(step) + 1, len(steps) - 1)], draft))
 
-    def _put(self, number: int, draft: Draft, form: Form) -> Response:
-        """Take an address from the dialogue into the list."""
-        if errors := self._errors_of_address(draft, form):
-            return self._page(number, draft, dialogue=_dialogue(form, errors))
-        return self._to(number, _with_address(draft, form))
+    def address(self, step: Step, draft: D) -> str:
+        return f"{self._path}/{step.key}?{urlencode(dict(draft.fields()))}"
 
-    def _errors_of_address(self, draft: Draft, form: Form) -> list[str]:
-        address = form.text("address")
-        if not address:
-            return [self._text("Fill this in.")]
-        alone = dataclasses.replace(draft, sender_ip_addresses=(address,), by=("addresses",))
-        errors = self._change(alone, alone.values_to_check(), dry_run=True)
-        return list(errors.get("sender_ip_addresses", ()))
-
-    def _to(self, number: int, draft: Draft) -> RedirectResponse:
-        return redirect(self._address(number, draft))
-
-    def _address(self, number: int, draft: Draft) -> str:
-        return f"{self._path}/{STEPS[number].key}?{urlencode(dict(draft.fields()))}"
-
-    def _page(
-        self, number: int, draft: Draft, errors: Errors | None = None, *, dialogue: Mapping[str, Any] | None = None
-    ) -> Response:
-        step = STEPS[number]
-        is_last = number == len(STEPS) - 1
-        passwordless = [{"user": user} for user in draft.users]
-        wrong = errors or (dialogue and dialogue["errors"])
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong and not self._is_check else HTTPStatus.OK
+    def page(self, step: Step, draft: D, errors: Errors | None = None, *, is_wrong: bool = False) -> Response:
+        steps = self.steps_of(draft)
+        number = steps.index(step)
+        is_last = number == len(steps) - 1
+        is_wrong = (is_wrong or bool(errors)) and not self._is_check
         return render(
             self._request,
-            f"connectors/{step.key}.html",
-            status,
-            draft=draft,
-            errors=errors or {},
-            dialogue=dialogue,
-            heading=self._text("Edit {name}", name=self._name) if self._name else self._text("New connector"),
-            is_new=not self._name,
-            step=step,
-            number=number,
-            steps=[(self._text(each.text), self._address(at, draft)) for at, each in enumerate(STEPS)],
-            back=self._address(number - 1, draft) if number else None,
-            powershell=new_inbound_connector(draft.name, draft.values(passwordless)) if is_last else "",
-            problems=[text for texts in self._errors(draft, number).values() for text in texts] if is_last else [],
-            kept={login["user"] for login in self._existing.get("sender_credentials", ())},
-            settings=desk_of(self._request).settings,
+            step.template,
+            HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK,
+            **{
+                "draft": draft,
+                "errors": errors or {},
+                "heading": self._text("Edit {name}", name=self._name) if self._name else self._text("New connector"),
+                "direction": self.direction,
+                "is_new": not self._name,
+                "step": step,
+                "number": number,
+                "steps": [(self._text(each.text), self.address(each, draft)) for each in steps],
+                "back": self.address(steps[number - 1], draft) if number else None,
+                "powershell": self.script(draft) if is_last else "",
+                "problems": [text for texts in self.errors(draft, step).values() for text in texts] if is_last else [],
+                "settings": self._desk.settings,
+                **self.also(step, draft),
+            },
         )
 
+    def _new_path(self) -> str:
+        return f"/connectors/new/{self.direction}"
 
-def stored_connector(admin: Administration, name: str) -> Document:
+
+def stored_connector(admin: Administration, direction: Direction, name: str) -> Document:
     """As the organization's file has it. Raises `NotFound`."""
-    items: list[Document] = written(to_document(admin.organization())).get(_KIND, [])
+    items: list[Document] = written(to_document(admin.organization())).get(KINDS[direction], [])
     found = next((item for item in items if item["name"].casefold() == name.casefold()), None)
     if found is None:
-        raise NotFound(f'there is no inbound connector "{name}"; the list shows what there is')
+        raise NotFound(f'there is no {direction} connector "{name}"; the list shows what there is')
     return found
-
-
-def _with_address(draft: Draft, form: Form) -> Draft:
-    """In the place of the one that is edited, or at the end."""
-    address, replaces = form.text("address"), form.text("replaces")
-    addresses = [address if each == replaces else each for each in draft.sender_ip_addresses]
-    if address not in addresses:
-        addresses.append(address)
-    return dataclasses.replace(draft, sender_ip_addresses=tuple(dict.fromkeys(addresses)))
-
-
-def _dialogue(form: Form, errors: list[str]) -> Mapping[str, Any]:
-    return {"address": form.text("address"), "replaces": form.text("replaces"), "errors": errors}
