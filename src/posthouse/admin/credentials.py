@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,13 @@ class Credentials:
         self._organizations = Organizations(store)
         self._held = AccessTokens(store)
 
-    def login(self, name: str, show: Callable[[DeviceCode], None]) -> str:
+    def login(
+        self, name: str, show: Callable[[DeviceCode], None], pause: Callable[[float], object] = time.sleep
+    ) -> str:
         """Sign in by a device code, which `show` tells to whoever enters it. Waits until that is done; until then
-        nothing has changed. Returns who signed in, as far as Entra says. Raises `AdminError`.
+        nothing has changed. `pause` waits between two questions, and may raise `AdminError` to give up.
+
+        Returns who signed in, as far as Entra says. Raises `AdminError`.
         """
         with self._ledger.attempt(Acts.LOGIN_CREDENTIAL, name) as record:
             organization = self._organization()
@@ -36,7 +41,7 @@ class Credentials:
                 raise AdminError(
                     f'the credential "{name}" is of kind {credential.kind}; only a device_code is signed in'
                 )
-            user = self._signed_in(organization, credential, show)
+            user = self._signed_in(organization, credential, show, pause)
             self._ledger.write(record([AuditChange("SignedInAs", after=user)]))
         return user
 
@@ -46,7 +51,13 @@ class Credentials:
 
         self._held.keep({key_of(credential) for credential in self._organization().credentials})
 
-    def _signed_in(self, organization: Organization, credential: Credential, show: Callable[[DeviceCode], None]) -> str:
+    def _signed_in(
+        self,
+        organization: Organization,
+        credential: Credential,
+        show: Callable[[DeviceCode], None],
+        pause: Callable[[float], object],
+    ) -> str:
         """The user consents for one resource; the tokens of the others come by what he got for it."""
         from posthouse.net.oauth_wire import TokenError
         from posthouse.transports.sign_in import scopes_of
@@ -55,7 +66,7 @@ class Credentials:
         source = TokenSource(self._store, own_roots=organization.trusted_roots)
         scope, *others = scopes_of(organization, credential)
         try:
-            given = self._asked(organization, credential, scope, show)
+            given = self._asked(organization, credential, scope, show, pause)
             source.keep_user(credential, scope, given.token, given.refresh_token)
             for other in others:
                 source.obtain(credential, other, afresh=True)
@@ -64,14 +75,19 @@ class Credentials:
         return given.user
 
     def _asked(
-        self, organization: Organization, credential: Credential, scope: str, show: Callable[[DeviceCode], None]
+        self,
+        organization: Organization,
+        credential: Credential,
+        scope: str,
+        show: Callable[[DeviceCode], None],
+        pause: Callable[[float], object],
     ) -> UserToken:
         from posthouse.net.oauth_user import PublicClient, device_code
 
         client = PublicClient(credential.tenant, credential.client_id, credential.authority)
         with device_code(client, scope, own_roots=organization.trusted_roots) as code:
             show(code)
-            return code.wait()
+            return code.wait(pause)
 
     def _organization(self) -> Organization:
         return from_document(self._organizations.load().document or {})

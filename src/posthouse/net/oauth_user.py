@@ -65,7 +65,7 @@ class DeviceCode:
         self.code = one_line(str(flow["user_code"]))
         self.expires_at = float(flow["expires_at"])
 
-    def wait(self, pause: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.time) -> UserToken:
+    def wait(self, pause: Callable[[float], object] = time.sleep, clock: Callable[[], float] = time.time) -> UserToken:
         """Until the user has signed in. Raises `TokenError` when he declines, or the code expires."""
         interval = _within(self._flow["interval"])
         while clock() < self.expires_at:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from posthouse.web.pages import assets, entrance, errors, provider, setup
+from posthouse.web.pages import assets, credentials, entrance, errors, provider, setup
 from posthouse.web.pages.connectors import inbound, listing, outbound
 from posthouse.web.pages.connectors.certificates import Drawer
 from posthouse.web.pages.home import page
@@ -29,6 +29,7 @@ _ROUTERS = (
     headers.router,
     explain.router,
     doctor.router,
+    credentials.router,
     administrators.router,
     invitation.router,
     account.router,

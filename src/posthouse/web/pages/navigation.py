@@ -36,6 +36,7 @@ NAVIGATION = (
         "Mail flow",
         (
             Entry("/connectors", "Connectors", "connector", Permission.VIEW_ORGANIZATION),
+            Entry("/credentials", "Credentials", "certificate", Permission.VIEW_ORGANIZATION),
             Entry("/domains", "Accepted domains", "domain", Permission.VIEW_ORGANIZATION),
             Entry("/trace", "Message trace", "trace", Permission.VIEW_MAIL),
             Entry("/queue", "Queue", "queue", Permission.VIEW_MAIL),
