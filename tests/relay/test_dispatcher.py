@@ -16,7 +16,7 @@ from posthouse.relay.in_force import InForce
 from posthouse.relay.settling import Settler
 from posthouse.relay.worker import new_id
 from posthouse.settings import Settings
-from posthouse.spool import Settlement, Spool
+from posthouse.spool import Lease, Pending, Settlement, Spool
 from posthouse.transports import Transport
 from support.recording import RecordingSpool
 
@@ -127,6 +127,23 @@ def test_a_mailbox_that_is_not_listed_is_not_made(spool: RecordingSpool, message
     assert (outcomes[0].status, str(outcomes[0].reply)) == (Status.FAILED, "550 5.1.1 Mailbox unavailable")
     assert outcomes[1].status is Status.DELIVERED
     assert [(d.connector, d.recipients) for d in transport.deliveries] == [("Branch", (1,))]
+
+
+def test_only_a_message_that_just_came_has_been_tried_by_nobody(spool: RecordingSpool, message: MakeMessage) -> None:
+    """A worker that died may have sent what is claimed, whatever its number of attempts says."""
+    transport = Scripted(delivered)
+
+    async def run(fresh: Message, claimed: Message) -> None:
+        dispatcher = made(spool, transport)
+        dispatcher.take_fresh(fresh)
+        dispatcher.take(Lease(claimed, (Pending(0, 0, False),)))
+        await dispatcher.drained()
+
+    asyncio.run(run(message("a@example.net"), message("user@contoso.com")))
+    assert {domain_of(d.message.envelope.recipients[0].forward_path): d.is_first for d in transport.deliveries} == {
+        "example.net": True,
+        "contoso.com": False,
+    }
 
 
 def test_a_destination_has_ten_deliveries_at_once(spool: RecordingSpool, message: MakeMessage) -> None:

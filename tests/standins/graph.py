@@ -292,7 +292,7 @@ class Graph(HttpsServer):
     def _submit(self, mailbox: Mailbox, item: Item) -> None:
         """Exchange takes recipients and sender from the message; a copy with Bcc stays in Sent Items."""
         recipients = item.recipients
-        if not recipients:
+        if not recipients or mailbox.invalid.intersection(recipients):
             raise GraphError(400, "ErrorInvalidRecipients", "At least one recipient is not valid.")
         if len(recipients) > mailbox.recipient_limit:
             text = "The number of recipients is over the limit of the mailbox."
@@ -305,7 +305,7 @@ class Graph(HttpsServer):
             )
             raise GraphError(403, "ErrorSendAsDenied", text)
         with self._lock:
-            item.folder = "sentitems"
+            item.folder, item.sent_at = "sentitems", time.time()
             mailbox.items[item.id] = item
             mailbox.sent.append(item)
 

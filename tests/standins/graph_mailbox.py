@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.policy
+import time
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -23,12 +24,13 @@ class Attachment:
 
 @dataclass
 class Item:
-    """A message in a mailbox: `mime` as it came, without what is in `attachments`."""
+    """A message in a mailbox: `mime` as it came, without what is in `attachments`. `sent_at`: or begun, as a draft."""
 
     id: str
     mime: bytes
     folder: str
     attachments: list[Attachment] = field(default_factory=list)
+    sent_at: float = field(default_factory=time.time)
 
     @property
     def parsed(self) -> EmailMessage:
@@ -52,13 +54,15 @@ class Item:
 
 @dataclass
 class Mailbox:
-    """`send_as` are other addresses that its user may put into From. `sent` are the messages that went out of it."""
+    """`send_as` are other addresses that its user may put into From. `invalid` are those that it takes for none. `sent`
+    are the messages that went out of it."""
 
     address: str
     send_as: set[str] = field(default_factory=set)
     is_enabled: bool = True
     size_limit: int = LARGEST
     recipient_limit: int = 500
+    invalid: set[str] = field(default_factory=set)
     items: dict[str, Item] = field(default_factory=dict)
     sent: list[Item] = field(default_factory=list)
 
@@ -78,4 +82,11 @@ def resource_of(item: Item) -> dict[str, Any]:
     recipients = {
         key: [{"emailAddress": {"address": address}} for address in item.addresses(name)] for key, name in kinds.items()
     }
-    return {"id": item.id, "isDraft": item.folder == "drafts", "parentFolderId": item.folder, **recipients}
+    sent = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(item.sent_at))
+    return {
+        "id": item.id,
+        "sentDateTime": sent,
+        "isDraft": item.folder == "drafts",
+        "parentFolderId": item.folder,
+        **recipients,
+    }

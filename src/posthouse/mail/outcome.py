@@ -15,7 +15,8 @@ class Delivery:
 
     `recipients` are indices into `message.envelope.recipients`; `destination` is what the transport called the
     place they all go to (a domain, the smart hosts, a mailbox store). `credential` is the Name of the one to sign in
-    with, where limits say which; empty leaves it to the transport.
+    with, where limits say which; empty leaves it to the transport. `is_first`: nobody can have tried it before, not
+    even a worker that died over it.
     """
 
     message: Message
@@ -23,6 +24,7 @@ class Delivery:
     connector: str
     destination: str
     credential: str = ""
+    is_first: bool = False
 
 
 class Status(enum.StrEnum):

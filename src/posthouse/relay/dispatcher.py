@@ -57,9 +57,9 @@ class Dispatcher:
     def take_fresh(self, message: Message) -> None:
         """Take a message just accepted: none of its recipients has been tried."""
         count = len(message.envelope.recipients)
-        self.take(Lease(message, tuple(Pending(index, 0, False) for index in range(count))))
+        self.take(Lease(message, tuple(Pending(index, 0, False) for index in range(count))), is_first=True)
 
-    def take(self, lease: Lease) -> None:
+    def take(self, lease: Lease, *, is_first: bool = False) -> None:
         """Route each recipient and queue a delivery for each destination."""
         message = lease.message
         organization = self._organization()
@@ -69,7 +69,7 @@ class Dispatcher:
             groups.setdefault(self._way(organization, forward_path), []).append(pending.index)
         held = OpenLease(lease, deliveries=len(groups))
         for key, recipients in groups.items():
-            self._put(held, Delivery(message, tuple(recipients), *key))
+            self._put(held, Delivery(message, tuple(recipients), *key, is_first=is_first))
 
     def limit(self, organization: Organization) -> None:
         """Keep this organization's limits from now on."""

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import trustme
 
-from posthouse.mail import Client, Content, Delivery, Envelope, MemoryContent, Message, Outcome, Recipient
+from posthouse.mail import Client, Content, Delivery, Envelope, MemoryContent, Message, Outcome, Recipient, Reply
 from posthouse.organization import Credential, CredentialKind, OutboundConnector, TransportKind
 from posthouse.transports.graph import GraphTransport
+from posthouse.transports.sign_in import SignInFailed
 from standins.graph import Graph
 from standins.graph_mailbox import Item, Mailbox
 
@@ -21,7 +22,7 @@ SCANNER = "scanner@contoso.com"
 
 
 class Wallet:
-    """Tokens of the stand-in. `forgotten` are those that were refused."""
+    """Tokens of the stand-in. `forgotten` are those that were refused, `locked` the credentials that get none."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -29,9 +30,12 @@ class Wallet:
         self.held = ""
         self.forgotten: list[str] = []
         self.scopes: set[str] = set()
+        self.locked: set[str] = set()
 
     async def get(self, credential: Credential, scope: str) -> str:
         self.scopes.add(scope)
+        if credential.name in self.locked:
+            raise SignInFailed(Reply(451, "4.7.0", "Its secret has expired"))
         self.held = self.held or self._graph.token(**self.claims)
         return self.held
 
@@ -41,7 +45,7 @@ class Wallet:
 
 
 class Sender:
-    """Delivers over one transport. `received_at` is when the messages were accepted: just now."""
+    """Delivers over one transport. `is_first`: nobody has tried to before."""
 
     def __init__(self, graph: Graph, mailbox: Mailbox, context: ssl.SSLContext) -> None:
         self.graph = graph
@@ -50,12 +54,12 @@ class Sender:
         self.wallet = Wallet(graph)
         self.users = [mailbox.address]
         self.endpoint = graph.url
-        self.age = -1.0
+        self.is_first = True
 
     def message(self, *recipients: str, content: bytes | Content = b"", number: int = 0) -> Message:
         held = MemoryContent((content,)) if isinstance(content, bytes) else content
         envelope = Envelope(SCANNER, tuple(map(Recipient, recipients or ("user@contoso.com",))))
-        return Message(f"{number:025}", time.time() - self.age, envelope, held, "Scanners", Client("192.0.2.7"))
+        return Message(f"{number:025}", time.time(), envelope, held, "Scanners", Client("192.0.2.7"))
 
     def deliver(self, *messages: Message, at_once: bool = False) -> list[Outcome]:
         """One after another, or all at once, each to all of its recipients."""
@@ -66,12 +70,7 @@ class Sender:
             transport = GraphTransport(
                 connector, credentials, tokens=self.wallet, hostname="relay.contoso.com", context=self.context
             )
-            works = [
-                transport.deliver(
-                    Delivery(each, tuple(range(len(each.envelope.recipients))), "Graph", transport.destination("a@b.c"))
-                )
-                for each in messages
-            ]
+            works = [transport.deliver(self._delivery(each)) for each in messages]
             if at_once:
                 outcomes = [outcome for found in await asyncio.gather(*works) for outcome in found]
             else:
@@ -80,6 +79,10 @@ class Sender:
             return outcomes
 
         return asyncio.run(all_of_them())
+
+    def _delivery(self, message: Message) -> Delivery:
+        everyone = tuple(range(len(message.envelope.recipients)))
+        return Delivery(message, everyone, "Graph", "graph.microsoft.com", is_first=self.is_first)
 
     def send(self, content: bytes | Content, *recipients: str) -> Item:
         """What one message arrives as."""

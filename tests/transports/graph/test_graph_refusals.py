@@ -51,6 +51,24 @@ def test_a_sender_that_the_mailbox_may_not_be(sender, mail: Mail) -> None:
     assert str(outcome.reply).startswith("550 5.7.60 Microsoft Graph answered 403 ErrorSendAsDenied: The user account ")
 
 
+def test_one_that_exchange_finds_invalid_costs_the_others_nothing(
+    sender, graph: Graph, mailbox: Mailbox, mail: Mail
+) -> None:
+    mailbox.invalid = {"typo@contoso"}
+    everyone = ["a@contoso.com", "b@contoso.com", "typo@contoso", "c@contoso.com", "d@contoso.com"]
+    outcomes = sender.deliver(sender.message(*everyone, content=mail()))
+    assert [outcome.recipient for outcome in outcomes if outcome.status is Status.FAILED] == [2]
+    assert [item.recipients for item in mailbox.sent] == [everyone[:2], everyone[3:]]
+
+
+def test_a_mailbox_may_have_a_lower_limit_of_recipients(sender, mailbox: Mailbox, mail: Mail) -> None:
+    mailbox.recipient_limit = 3
+    everyone = [f"user{number}@contoso.com" for number in range(7)]
+    outcomes = sender.deliver(sender.message(*everyone, content=mail()))
+    assert {outcome.status for outcome in outcomes} == {Status.DELIVERED}
+    assert [address for item in mailbox.sent for address in item.recipients] == everyone
+
+
 @pytest.mark.parametrize(
     ("user", "code"), [("nobody@contoso.com", "ErrorInvalidUser"), ("old@contoso.com", "MailboxNotEnabledForRESTAPI")]
 )
@@ -103,6 +121,20 @@ def test_a_short_pause_is_waited_out(sender, graph: Graph, mailbox: Mailbox, mai
     assert graph.operations == ["sendMail"] * 3
 
 
+@pytest.mark.parametrize("wanted", ["99999999999", "1e999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_no_pause_is_longer_than_an_hour(sender, graph: Graph, mail: Mail, wanted: str) -> None:
+    graph.faults["sendMail"].append(Fault(429, "ApplicationThrottled", "Over.", wanted))
+    (outcome,) = sender.deliver(sender.message(content=mail()))
+    assert outcome.reply.text.endswith("; throttled, it takes more in 3600 s")
+
+
+@pytest.mark.parametrize("wanted", ["nan", "-5", "soon", "Mon, 01 Jan 0001 00:00:00 -0000", ""])
+def test_a_pause_that_is_none_is_a_short_one(sender, graph: Graph, mail: Mail, wanted: str) -> None:
+    graph.faults["sendMail"].extend([Fault(429, "ApplicationThrottled", "", wanted), Fault(429, "", "", "60")])
+    (outcome,) = sender.deliver(sender.message(content=mail()))
+    assert outcome.reply.text.endswith("; throttled, it takes more in 60 s")
+
+
 def test_in_a_long_one_nothing_is_asked_and_all_wait(sender, graph: Graph, mail: Mail) -> None:
     graph.faults["sendMail"].append(Fault(429, "ApplicationThrottled", "Over.", "300"))
     first, second = sender.deliver(*(sender.message(content=mail(), number=number) for number in range(2)))
@@ -110,6 +142,15 @@ def test_in_a_long_one_nothing_is_asked_and_all_wait(sender, graph: Graph, mail:
     assert str(second.reply).startswith("450 4.4.5 Microsoft Graph wants a pause for the mailbox scanner@contoso.com;")
     assert (second.status, second.remote) == (Status.DEFERRED, "")
     assert graph.operations == ["sendMail"]
+
+
+def test_another_mailbox_goes_on_where_one_can_not_sign_in(sender, graph: Graph, mail: Mail) -> None:
+    other = graph.mailbox("scanner2@contoso.com", send_as={sender.mailbox.address})
+    sender.users.append(other.address)
+    sender.wallet.locked.add(sender.mailbox.address)
+    sender.is_first = False
+    (outcome,) = sender.deliver(sender.message(content=mail()))
+    assert (outcome.status, len(other.sent)) == (Status.DELIVERED, 1)
 
 
 def test_another_mailbox_goes_on(sender, graph: Graph, mail: Mail) -> None:
@@ -140,16 +181,31 @@ def test_it_is_looked_for_again_before_the_next_attempt(sender, graph: Graph, ma
     (outcome,) = sender.deliver(message)
     assert outcome.status is Status.DEFERRED
     mailbox.items["late"] = Item("late", mail(), "sentitems")
-    sender.age = 60
+    sender.is_first = False
     (outcome,) = sender.deliver(sender.message(content=mail()))
     assert outcome.status is Status.DELIVERED
     assert mailbox.sent == []
     assert graph.operations == ["sendMail", "findMessages", "findMessages"]
 
 
+def test_a_device_that_has_one_message_id_for_all_mail(sender, mailbox: Mailbox, mail: Mail) -> None:
+    mailbox.items["earlier"] = Item("earlier", mail(), "sentitems", sent_at=time.time() - 600)
+    sender.is_first = False
+    sender.send(mail())
+    assert len(mailbox.sent) == 1
+
+
+def test_a_message_id_that_can_not_be_looked_for(sender, graph: Graph, mailbox: Mailbox, mail: Mail) -> None:
+    """As one that is too long for an address."""
+    graph.faults["findMessages"].append(Fault(414, "UriTooLong", "The request URI is too long."))
+    sender.is_first = False
+    sender.send(mail())
+    assert len(mailbox.sent) == 1
+
+
 def test_the_same_message_id_to_others_is_another_mail(sender, mailbox: Mailbox, mail: Mail) -> None:
     """As of applications that hand in one message for each recipient."""
-    sender.age = 60
+    sender.is_first = False
     sender.send(mail(), "user@contoso.com")
     sender.send(mail(), "boss@contoso.com")
     assert [item.recipients for item in mailbox.sent] == [["user@contoso.com"], ["boss@contoso.com"]]
@@ -158,14 +214,14 @@ def test_the_same_message_id_to_others_is_another_mail(sender, mailbox: Mailbox,
 def test_a_draft_of_a_worker_that_died_is_removed(sender, mailbox: Mailbox, mail: Mail) -> None:
     mailbox.items["left"] = Item("left", mail(), "drafts")
     mailbox.items["other"] = Item("other", mail(to="boss@contoso.com"), "drafts")
-    sender.age = 60
+    sender.is_first = False
     sender.send(large())
     assert [item.id for item in mailbox.drafts] == ["other"]
 
 
 def test_an_application_that_may_only_send_can_not_look(sender, mailbox: Mailbox, mail: Mail) -> None:
     sender.wallet.claims["roles"] = frozenset({"Mail.Send"})
-    sender.age = 60
+    sender.is_first = False
     sender.send(mail())
     assert len(mailbox.sent) == 1
 

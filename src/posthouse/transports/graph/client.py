@@ -31,6 +31,8 @@ PATIENCE: Final = 10.0
 _TRIES: Final = 3
 _PAUSE: Final = 5.0
 """Where Graph wants one, and doesn't say how long."""
+_LONGEST_PAUSE: Final = 3600.0
+"""Whatever Graph says: then it is asked once more."""
 _KEPT: Final = 60.0
 _PIECE: Final = 64 << 10
 _TIMEOUT: Final = httpx.Timeout(120, connect=30, pool=None)
@@ -73,7 +75,7 @@ class GraphMailbox:
         self.name = credential.name
         self.user = credential.user
         self._credential = credential
-        self._base = f"{endpoint}/v1.0/users/{quote(credential.user)}"
+        self._base = f"{endpoint}/v1.0/users/{quote(credential.user, safe='')}"
         self._scope = f"{endpoint}/.default"
         self._tokens = tokens
         self._client = client
@@ -164,11 +166,12 @@ def throttled(user: str, seconds: float, said: Reply | None = None) -> Reply:
 def _retry_after(response: httpx.Response) -> float:
     """Seconds, or a date (RFC 9110 10.2.3)."""
     said = response.headers.get("Retry-After", "")
+    seconds = _PAUSE
+    with contextlib.suppress(ValueError, OverflowError):
+        seconds = email.utils.parsedate_to_datetime(said).timestamp() - time.time()
     with contextlib.suppress(ValueError):
-        return max(float(said), 0.0)
-    with contextlib.suppress(ValueError):
-        return max(email.utils.parsedate_to_datetime(said).timestamp() - time.time(), 0.0)
-    return _PAUSE
+        seconds = float(said)
+    return min(max(0.0, seconds), _LONGEST_PAUSE)
 
 
 def _words(response: httpx.Response) -> tuple[str, str]:

@@ -24,8 +24,8 @@ _NAME: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class PartFields:
-    """`type` is `text/plain` where none is said (RFC 2045 5.2); `encoding` and `disposition` are in lower case. `boundary`
-    is empty where there is none, or one that is too long."""
+    """`type` is `text/plain` where none is said (RFC 2045 5.2); `encoding` and `disposition` are in lower case.
+    `boundary` is empty where there is none, or one that is too long."""
 
     type: str
     boundary: bytes

@@ -7,17 +7,18 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from posthouse.mail import Content, Delivery, DsnDuty, HeadReplaced, Message, Outcome, Reply, headers
+from posthouse.mail import Content, Delivery, DsnDuty, HeadReplaced, Outcome, Reply, headers
 from posthouse.organization import Credential, OutboundConnector, Rewriter, Rewriting
 from posthouse.organization.connectors import ANY
 from posthouse.transports.base import status_of
 from posthouse.transports.connection import SessionFailed
-from posthouse.transports.graph.client import PATIENCE, GraphMailbox, Request, http_client, throttled
-from posthouse.transports.graph.draft import delete_draft, mime_request, send_as_draft
+from posthouse.transports.graph.client import PATIENCE, GraphMailbox, http_client, throttled
+from posthouse.transports.graph.draft import mime_request, send_as_draft
 from posthouse.transports.graph.errors import GraphFailed
-from posthouse.transports.graph.recipients import addressed, is_addressed
+from posthouse.transports.graph.recipients import addressed
+from posthouse.transports.graph.sent_items import Sought, has_gone
 from posthouse.transports.sign_in import Tokens
 
 MIME_LIMIT: Final = 1_500_000
@@ -26,9 +27,9 @@ https://github.com/microsoftgraph/microsoft-graph-docs/issues/13979"""
 RECIPIENTS: Final = 500
 """Of one message, unless the mailbox's own limit is another:
 https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits"""
+_FOR_SOME: Final = ("5.1.3", "5.5.3")
+"""Refusals for one recipient, or for their number, that fewer of them may not meet."""
 _LARGE_AT_ONCE: Final = 2
-_NEW: Final = 2.0
-"""Seconds. No second attempt comes that soon after a message was accepted."""
 
 
 class GraphTransport:
@@ -53,7 +54,6 @@ class GraphTransport:
         self._host = urlsplit(connector.endpoint).hostname or ""
         self._hostname = hostname
         self._clock = clock
-        self._certain_since = clock()
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._under_way = 0
         self._is_closed = False
@@ -87,6 +87,13 @@ class GraphTransport:
     async def _deliver(self, delivery: Delivery, recipients: Sequence[int]) -> Sequence[Outcome]:
         paths = [delivery.message.envelope.recipients[index].forward_path for index in recipients]
         reply, remote = await self._reply(delivery, paths)
+        if reply.enhanced in _FOR_SOME and len(paths) > 1 and delivery.message.content.size <= MIME_LIMIT:
+            half = len(recipients) // 2
+            return [
+                outcome
+                for part in (recipients[:half], recipients[half:])
+                for outcome in await self._deliver(delivery, part)
+            ]
         now = self._clock()
         return [Outcome(index, status_of(reply), reply, remote, now, DsnDuty.RELAYED) for index in recipients]
 
@@ -98,7 +105,7 @@ class GraphTransport:
                 refusals.append(throttled(mailbox.user, mailbox.pause))
                 continue
             try:
-                await self._send(mailbox, delivery.message, paths)
+                await self._send(mailbox, delivery, paths)
             except SessionFailed as failure:
                 refusals.append(failure.reply)
             except GraphFailed as failure:
@@ -112,13 +119,15 @@ class GraphTransport:
         chosen = [mailbox for mailbox in self._mailboxes if mailbox.name == credential]
         return chosen or sorted(self._mailboxes, key=lambda mailbox: (mailbox.pause, mailbox.waiting))
 
-    async def _send(self, mailbox: GraphMailbox, message: Message, paths: Sequence[str]) -> None:
+    async def _send(self, mailbox: GraphMailbox, delivery: Delivery, paths: Sequence[str]) -> None:
         """A bounce would be refused for its From, so it gets the mailbox's. Raises `GraphFailed`, `SignInFailed`."""
+        message = delivery.message
         content = message.content
         block = headers.block(content) if content.in_memory else await asyncio.to_thread(headers.block, content)
         facts = headers.survey(block, self._hostname)
         message_id = facts.message_id or f"<{message.id}@{self._hostname}>"
-        if not self._is_new(message) and await self._has_gone(message_id, paths):
+        sought = Sought(message_id, paths, message.received_at)
+        if not delivery.is_first and await has_gone(self._mailboxes, sought):
             return
         head = addressed(block, paths)
         if not message.envelope.reverse_path:
@@ -128,10 +137,7 @@ class GraphTransport:
         try:
             await self._send_content(mailbox, HeadReplaced(content, len(block), head))
         except GraphFailed as failure:
-            if not failure.is_doubtful:
-                raise
-            self._certain_since = self._clock()
-            if not await self._has_gone(message_id, paths):
+            if not failure.is_doubtful or not await has_gone(self._mailboxes, sought):
                 raise
 
     async def _send_content(self, mailbox: GraphMailbox, content: Content) -> None:
@@ -141,44 +147,6 @@ class GraphTransport:
             return
         mime = _whole(content) if content.in_memory else await asyncio.to_thread(_whole, content)
         await mailbox.call(mime_request("/sendMail", mime, 202, sends=True))
-
-    def _is_new(self, message: Message) -> bool:
-        """Nobody can have tried it: no worker that has died since, and we not with an outcome that isn't known."""
-        return message.received_at >= max(self._certain_since, self._clock() - _NEW)
-
-    async def _has_gone(self, message_id: str, paths: Sequence[str]) -> bool:
-        """Whether a mailbox has sent the message to these recipients. A draft of it that was left behind is removed.
-
-        An application that may not read mailboxes can't know: better twice than never.
-        """
-        for mailbox in self._mailboxes:
-            try:
-                answer = await mailbox.call(_look_up(message_id))
-            except GraphFailed as failure:
-                if failure.status == 403:
-                    continue
-                raise
-            found = [one for one in answer.get("value", ()) if is_addressed(_recipients(one), paths)]
-            if any(not one.get("isDraft") for one in found):
-                return True
-            for draft in found:
-                await delete_draft(mailbox, f"/messages/{quote(str(draft.get('id')), safe='')}")
-        return False
-
-
-def _look_up(message_id: str) -> Request:
-    """https://learn.microsoft.com/graph/filter-query-parameter (a quote in a string is written twice)"""
-    quoted = message_id.replace("'", "''")
-    wanted = quote(f"internetMessageId eq '{quoted}'", safe="")
-    fields = "id,isDraft,toRecipients,ccRecipients,bccRecipients"
-    return Request("GET", f"/messages?$filter={wanted}&$select={fields}", 200)
-
-
-def _recipients(resource: dict[str, object]) -> Iterator[str]:
-    for name in ("toRecipients", "ccRecipients", "bccRecipients"):
-        found = resource.get(name)
-        for recipient in found if isinstance(found, list) else ():
-            yield str(recipient.get("emailAddress", {}).get("address", ""))
 
 
 def _batches(recipients: Sequence[int]) -> Iterator[Sequence[int]]:
