@@ -105,6 +105,17 @@ def test_a_token_signed_by_another_under_a_known_name(openid: OpenIdProvider, pr
     in_vain(openid, provider, "not valid: Signature verification failed")
 
 
+def test_a_single_key_need_not_be_named(openid: OpenIdProvider, provider: Provider) -> None:
+    openid.signed = lambda claims: jwt.encode(claims, openid.keys[-1].private, "RS256")
+    assert signed_in(openid, provider).name == "anna@contoso.com"
+
+
+def test_of_several_keys_one_has_to_be_named(openid: OpenIdProvider, provider: Provider) -> None:
+    openid.keys.append(Key())
+    openid.signed = lambda claims: jwt.encode(claims, openid.keys[-1].private, "RS256")
+    in_vain(openid, provider, "has no key that it publishes")
+
+
 def test_a_new_key_of_the_provider_is_asked_for_but_not_again_and_again(
     openid: OpenIdProvider, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,15 +166,20 @@ class Provider:
         return claims
 
     def _key(self, kid: str) -> jwt.PyJWK:
-        """Providers change their keys: one that isn't known is asked for, but not in every request."""
+        """Providers change their keys: one that isn't known is asked for, but not in every request.
+
+        A provider with a single key need not name it (OpenID Connect Core 10.1).
+        """
         with self._lock:
             if kid not in self._keys and time.time() >= self._keys_asked_at + _ASK_AGAIN_SECONDS:
                 self._keys = _keys_in(self._asked("GET", self._described().jwks_uri))
                 self._keys_asked_at = time.time()
-            try:
-                return self._keys[kid]
-            except KeyError:
-                raise IdentityError("the provider's token has no key that it publishes; begin again") from None
+            found = self._keys.get(kid)
+            if found is None and not kid and len(self._keys) == 1:
+                (found,) = self._keys.values()
+        if found is None:
+            raise IdentityError("the provider's token has no key that it publishes; begin again")
+        return found
 
     def _described(self) -> _Metadata:
         """https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig"""
