@@ -242,7 +242,10 @@ def rewriting(value: object) -> Rewriting:
     read_sender = _domain_part if sender.startswith("@") else mail_address
     address = parts["address"] or parts["everyone"]
     read_address = _domain_part if address.startswith("@") else mail_address
-    return Rewriting(sender if sender == ANY else read_sender(sender), read_address(address))
+    made = Rewriting(sender if sender == ANY else read_sender(sender), read_address(address))
+    if not made.address.isascii():  # what is rewritten may have come without SMTPUTF8, and may not leave with it
+        raise Invalid(f"{shown(address)} is not allowed as a sender's new address; write one in ASCII")
+    return made
 
 
 def _domain_part(value: object) -> str:

@@ -15,7 +15,7 @@ from posthouse.organization.connectors import ANY, Rewriting
 _FIELD = re.compile(rb"(?im)^(from|sender|reply-to)[ \t]*:((?:[^\n]*\n)(?:[ \t][^\n]*\n)*)")
 _TOKEN = re.compile(
     r'"[^"\\]*(?:\\.[^"\\]*)*(?:"(?P<domain>@[^\s"()<>,;:\\]+)?|\\?\Z)'  # an address may begin with a quoted string
-    r"|\\.|[()]"
+    r"|\\.|[(),;]"
     r'|<(?P<angle>[^<>"]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^<>"]*)?)>'
     r'|(?P<bare>[^\s"()<>,;:\\]+)',
     re.DOTALL,
@@ -34,41 +34,56 @@ class Rewriter:
         if not address:
             return address
         mailbox = parse_address(address)
-        domain = f"@{mailbox.domain}"
-        target = next((self._by_sender[key] for key in (address.casefold(), domain, ANY) if key in self._by_sender), "")
+        keys = (str(mailbox).casefold(), f"@{mailbox.domain}", ANY)
+        target = next((self._by_sender[key] for key in keys if key in self._by_sender), "")
         return f"{mailbox.local_part}{target}" if target.startswith("@") else target or address
 
     def header(self, block: bytes) -> bytes:
         """A header block (CRLF line ends, with its blank line) with other senders; the same object for no change."""
-        fields = {match[1].lower(): match for match in reversed(list(_FIELD.finditer(block)))}
-        replaced = {
-            name: value
-            for name in (b"from", b"sender")
-            if name in fields and (value := self._value(fields[name][2])) != fields[name][2]
-        }
-        if not replaced:
+        pieces: list[bytes] = []
+        done = 0
+        reply_to = b""
+        is_told = False  # where to reply
+        for field in _FIELD.finditer(block):
+            name, value = field[1].lower(), field[2]
+            is_told = is_told or name == b"reply-to"
+            if name == b"reply-to" or (other := self._value(value)) == value:
+                continue
+            if name == b"from" and not reply_to and _addresses(_text(value)):
+                reply_to = b"Reply-To:" + value
+            pieces += (block[done : field.start(2)], other)
+            done = field.end(2)
+        if not pieces:
             return block
-        kept = b"" if b"reply-to" in fields or b"from" not in replaced else b"Reply-To:" + fields[b"from"][2]
-        for name in sorted(replaced, key=lambda name: fields[name].start(2), reverse=True):
-            start, end = fields[name].span(2)
-            block = block[:start] + replaced[name] + block[end:]
-        return kept + block
+        return b"".join((b"" if is_told else reply_to, *pieces, block[done:]))
 
     def _value(self, value: bytes) -> bytes:
-        text = value.decode("utf-8", "surrogateescape")
-        addresses = _addresses(text)
-        if not addresses and (everyone := self._by_sender.get(ANY, "")) and not everyone.startswith("@"):
-            return _with_address(text, everyone).encode("utf-8", "surrogateescape")
+        text = _text(value)
+        found = _addresses(text)
+        if not found and (everyone := self._by_sender.get(ANY, "")) and not everyone.startswith("@"):
+            return _bytes(_with_address(text, everyone))
+        others = [self.address(text[start:end]) for start, end in found]
+        if len(others) > 1 and len(set(others)) == 1:  # one sender, and so no group and no need of a Sender
+            return _bytes(f" {others[0]}\r\n")
         pieces: list[str] = []
         done = 0
-        for start, end in addresses:
-            pieces += (text[done:start], self.address(text[start:end]))
+        for (start, end), other in zip(found, others, strict=True):
+            pieces += (text[done:start], other)
             done = end
-        return "".join((*pieces, text[done:])).encode("utf-8", "surrogateescape")
+        return _bytes("".join((*pieces, text[done:])))
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _addresses(text: str) -> list[tuple[int, int]]:
     """Where the addresses are. Comments hold none, and a display name none where there are angle brackets."""
+    addresses: list[tuple[int, int]] = []
     angles: list[tuple[int, int]] = []
     bare: list[tuple[int, int]] = []
     depth = 0
@@ -80,11 +95,14 @@ def _addresses(text: str) -> list[tuple[int, int]]:
             depth = max(depth - 1, 0)
         elif depth:
             continue
+        elif found in (",", ";"):
+            addresses += angles or bare
+            angles, bare = [], []
         elif match["angle"] is not None:
             angles += _within(match["angle"], match.start("angle"))
         elif match["domain"] or "@" in (match["bare"] or ""):
             bare.append(match.span())
-    return angles or bare
+    return addresses + (angles or bare)
 
 
 def _within(path: str, offset: int) -> list[tuple[int, int]]:
@@ -97,5 +115,5 @@ def _within(path: str, offset: int) -> list[tuple[int, int]]:
 
 def _with_address(text: str, address: str) -> str:
     """A device that writes only its name, `From: Scanner 2`, gets an address behind it."""
-    name = re.sub(r"<[^<>]*>|[<>:;,@]", " ", text).strip()
+    name = re.sub(r"<[^<>]*>|[][<>()\":;,@\\]", " ", text).strip()
     return f" {name} <{address}>\r\n" if name else f" {address}\r\n"
