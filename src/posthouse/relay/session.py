@@ -343,6 +343,7 @@ class Session:
     def _refusal(self, reply: Reply, message_id: str, reverse_path: str, forward_path: str = "") -> Reply:
         """A no, with the message id and our name, so that the client's log leads to this log line."""
         hostname = self._hearing.hostname
+        observe.counters.refused(reply.enhanced)
         log.info(
             "refused", id=message_id, client=self.ip, sender=reverse_path, recipient=forward_path, reply=str(reply)
         )
