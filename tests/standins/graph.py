@@ -3,6 +3,7 @@
 https://learn.microsoft.com/graph/api/user-sendmail
 https://learn.microsoft.com/graph/api/user-post-messages
 https://learn.microsoft.com/graph/outlook-large-attachments
+https://learn.microsoft.com/graph/outlook-send-mail-from-other-user
 https://learn.microsoft.com/graph/throttling-limits (Outlook service limits)
 https://github.com/microsoftgraph/microsoft-graph-docs/issues/13979 (MIME above 2,240 KB vanishes with a 200)
 """
@@ -297,13 +298,13 @@ class Graph(HttpsServer):
         if len(recipients) > mailbox.recipient_limit:
             text = "The number of recipients is over the limit of the mailbox."
             raise GraphError(400, "ErrorExceededMaxRecipientLimit", text)
-        allowed = {mailbox.address.lower(), *map(str.lower, mailbox.send_as)}
-        if any(address.lower() not in allowed for address in item.addresses("From")):
+        if not mailbox.may_send(item):
             text = (
                 "The user account which was used to submit this request does not have the right to send mail on behalf "
                 "of the specified sending account., Cannot submit message."
             )
             raise GraphError(403, "ErrorSendAsDenied", text)
+        mailbox.hide_alias(item)
         with self._lock:
             item.folder, item.sent_at = "sentitems", time.time()
             mailbox.items[item.id] = item

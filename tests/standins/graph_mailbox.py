@@ -54,17 +54,28 @@ class Item:
 
 @dataclass
 class Mailbox:
-    """`send_as` are other addresses that its user may put into From. `invalid` are those that it takes for none. `sent`
-    are the messages that went out of it."""
+    """`send_as` are other people's addresses that its user may put into From, `aliases` its own, which recipients see
+    only if it `sends_from_alias`. `invalid` are addresses that it takes for none. `sent` are the messages that went."""
 
     address: str
     send_as: set[str] = field(default_factory=set)
+    aliases: set[str] = field(default_factory=set)
+    sends_from_alias: bool = False
     is_enabled: bool = True
     size_limit: int = LARGEST
     recipient_limit: int = 500
     invalid: set[str] = field(default_factory=set)
     items: dict[str, Item] = field(default_factory=dict)
     sent: list[Item] = field(default_factory=list)
+
+    def may_send(self, item: Item) -> bool:
+        own = {self.address.lower(), *self.aliases}
+        senders, agents = ({address.lower() for address in item.addresses(name)} for name in ("From", "Sender"))
+        return senders <= own | self.send_as and agents <= own
+
+    def hide_alias(self, item: Item) -> None:
+        for alias in () if self.sends_from_alias else self.aliases.intersection(item.addresses("From")):
+            item.mime = item.mime.replace(alias.encode(), self.address.encode(), 1)
 
     @property
     def drafts(self) -> list[Item]:

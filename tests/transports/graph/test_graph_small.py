@@ -84,3 +84,26 @@ def test_several_mailboxes_share_the_mail(sender, graph: Graph, mail: Mail) -> N
 def test_a_bcc_that_came_in_is_not_trusted(sender, mail: Mail, field: str) -> None:
     item = sender.send(mail(**{field: "stranger@example.net"}))
     assert item.recipients == ["user@contoso.com"]
+
+
+@pytest.mark.parametrize("sender_field", ["boss@contoso.com", "Tray 2\r\n <tray-2@printers.local>"])
+def test_who_is_sender_beside_from_is_for_exchange_to_say(
+    sender, mailbox: Mailbox, mail: Mail, sender_field: str
+) -> None:
+    """It refuses any but the mailbox, and writes Sender itself for who may only send on behalf."""
+    mailbox.send_as.add("boss@contoso.com")
+    item = sender.send(mail(**{"from": "boss@contoso.com", "sender": sender_field}))
+    assert (item.addresses("From"), item.parsed["Sender"], item.parsed["Subject"]) == (
+        ["boss@contoso.com"],
+        None,
+        "Scan",
+    )
+
+
+@pytest.mark.parametrize("sends_from_alias", [False, True])
+def test_an_alias_is_shown_where_the_tenant_allows_it(
+    sender, mailbox: Mailbox, mail: Mail, *, sends_from_alias: bool
+) -> None:
+    mailbox.aliases, mailbox.sends_from_alias = {"fax@contoso.com"}, sends_from_alias
+    item = sender.send(mail(**{"from": "fax@contoso.com"}))
+    assert item.addresses("From") == ["fax@contoso.com" if sends_from_alias else mailbox.address]

@@ -29,6 +29,9 @@ RECIPIENTS: Final = 500
 https://learn.microsoft.com/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits"""
 _FOR_SOME: Final = ("5.1.3", "5.5.3")
 """Refusals for one recipient, or for their number, that fewer of them may not meet."""
+_FOR_EXCHANGE: Final = (b"Sender:",)
+"""Written by it, going by what the mailbox may do; another's would be refused:
+https://learn.microsoft.com/graph/outlook-send-mail-from-other-user"""
 _LARGE_AT_ONCE: Final = 2
 
 
@@ -129,7 +132,7 @@ class GraphTransport:
         sought = Sought(message_id, paths, message.received_at)
         if not delivery.is_first and await has_gone(self._mailboxes, sought):
             return
-        head = addressed(block, paths)
+        head = headers.remove(addressed(block, paths), _FOR_EXCHANGE)
         if not message.envelope.reverse_path:
             head = Rewriter([Rewriting(ANY, mailbox.user)]).header(head)
         if not facts.message_id:
