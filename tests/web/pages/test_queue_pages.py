@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import httpx
 
+from posthouse.mail import Reply
+from posthouse.web.pages.mailflow.states import awaited_limit
 from support.office import PASSWORD, Office
 from support.visit import Page, Visit
 
@@ -33,6 +35,12 @@ def test_the_queue_tells_what_waits_for_what_and_why(office: Office, keeper: Vis
     assert listed(found) == [message]
     assert "after 1 try" in found.text
     assert listed(keeper.get("/queue?connector=-&destination=-&from=told@*")) == []
+
+
+def test_mail_that_waits_for_a_limit_says_whose() -> None:
+    waits = Reply(450, "4.4.5", "waits: connector Slow allows 1 message a minute")
+    assert awaited_limit(waits) == "connector Slow allows 1 message a minute"
+    assert awaited_limit(Reply(451, "4.7.1", "Try again later")) == awaited_limit(None) == ""
 
 
 def test_chosen_mail_is_held_released_and_dropped_once_that_is_confirmed(office: Office, keeper: Visit) -> None:

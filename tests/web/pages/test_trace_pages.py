@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from posthouse.spool import TraceFilter
+from posthouse.mail import message_id
+from posthouse.spool import TraceFilter, TracePage
 from posthouse.web.pages.forms import Form
 from posthouse.web.pages.mailflow import trace
 from posthouse.web.pages.mailflow.wanted import Wanted
@@ -131,6 +132,13 @@ def test_an_export_has_what_the_search_found(keeper: Visit, message: str) -> Non
         (message, "here@contoso.com", "delivered"),
     ]
     assert rows[0]["subject"] == "'=HYPERLINK(<b>)", "no spreadsheet takes it for a formula"
+
+
+def test_a_search_that_gave_up_says_how_far_it_came() -> None:
+    """However fast this machine is."""
+    cursor = f"{message_id(1_800_000_000_000, 0)}.0"
+    assert trace._looked_back_to(TracePage((), cursor)) == 1_800_000_000.0
+    assert trace._looked_back_to(TracePage((), None)) is None
 
 
 def test_an_export_says_where_it_stopped() -> None:

@@ -15,7 +15,7 @@ from posthouse.mail.headers import split
 from posthouse.spool import EventKind, State, TraceEntry
 from posthouse.web.access import desk_of
 from posthouse.web.pages.forms import query_form
-from posthouse.web.pages.mailflow.states import KINDS, event_names, state_names
+from posthouse.web.pages.mailflow.states import KINDS, awaited_limit, event_names, state_names
 from posthouse.web.pages.rendering import render, texts_of
 from posthouse.web.pages.texts import Texts
 from posthouse.web.pages.visitor import Acting, Visiting
@@ -53,6 +53,7 @@ def show_message(request: Request, admin: Acting, _: Visiting, message_id: str) 
         hostname=desk_of(request).settings.hostname,
         names=state_names(text),
         kinds=KINDS,
+        awaited_limit=awaited_limit,
         in_queue=any(not each.state.is_final for each in entries),
     )
 

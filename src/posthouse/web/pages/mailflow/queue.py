@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +19,7 @@ from posthouse.spool import QueueChange, QueueFilter, QueueGroup, State
 from posthouse.web.pages import shown
 from posthouse.web.pages.forms import Form, query_form
 from posthouse.web.pages.live import streamed
-from posthouse.web.pages.mailflow.states import KINDS, state_names
+from posthouse.web.pages.mailflow.states import KINDS, awaited_limit, state_names
 from posthouse.web.pages.rendering import redirect, render, rendered, texts_of
 from posthouse.web.pages.texts import Texts
 from posthouse.web.pages.visitor import Acting, Visiting
@@ -124,7 +124,7 @@ def act(request: Request, admin: Acting, visitor: Visiting) -> Response:
     return redirect(shown.local_path(form.text("back", chosen.address())), _result(name, change, text))
 
 
-def _page(request: Request, admin: Administration, form: Form, alerts: tuple[str, ...] | list[str] = ()) -> Response:
+def _page(request: Request, admin: Administration, form: Form, alerts: Sequence[str] = ()) -> Response:
     """`act` in the address asks before it does: in a dialogue, of what `ids` or `all` say."""
     chosen, cursor = Chosen.of(form), form.text("cursor")
     page = admin.mail.queue_page(chosen.filter(), _PAGE, cursor or None)
@@ -165,18 +165,15 @@ def _groups(request: Request, admin: Administration) -> dict[str, Any]:
         "complete": found.complete,
         "names": state_names(text),
         "kinds": KINDS,
+        "awaited_limit": awaited_limit,
     }
 
 
 def _group(group: QueueGroup) -> Group:
     reply = group.reply
-    waits_for = reply.text.removeprefix(_WAITS) if reply and reply.text.startswith(_WAITS) else ""
+    waits_for = awaited_limit(reply)
     meaning = explain_reply(reply) if reply and not reply.is_positive and not waits_for else None
     return Group(group, Chosen.group(group), waits_for, meaning)
-
-
-_WAITS = "waits: "
-"""What the relay gives mail that waits for a limit as its reply begins with (relay/settling.py)."""
 
 
 def _group_key(text: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posthouse.mail import Reply
 from posthouse.spool import EventKind, State
 from posthouse.web.pages.texts import Texts
 
@@ -12,6 +13,14 @@ KINDS = {
     State.FAILED: "bad",
     State.DROPPED: "quiet",
 }
+
+_WAITS = "waits: "
+"""How the reply of mail that waits for a limit begins (relay/settling.py)."""
+
+
+def awaited_limit(reply: Reply | None) -> str:
+    """The limit that mail with this reply waits for, and whose it is; empty where it waits for something else."""
+    return reply.text.removeprefix(_WAITS) if reply and reply.text.startswith(_WAITS) else ""
 
 
 def state_names(text: Texts) -> dict[State, str]:

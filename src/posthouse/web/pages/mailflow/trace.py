@@ -18,7 +18,7 @@ from posthouse.admin.shown import shown_entry
 from posthouse.mail import received_time
 from posthouse.spool import TraceEntry, TracePage
 from posthouse.web.pages.forms import query_form
-from posthouse.web.pages.mailflow.states import KINDS, state_names
+from posthouse.web.pages.mailflow.states import KINDS, awaited_limit, state_names
 from posthouse.web.pages.mailflow.wanted import Wanted
 from posthouse.web.pages.rendering import render, texts_of
 from posthouse.web.pages.visitor import Acting, Visiting, Visitor
@@ -72,6 +72,7 @@ def search(request: Request, admin: Acting, visitor: Visiting) -> Response:
         is_first=not cursor,
         names=state_names(text),
         kinds=KINDS,
+        awaited_limit=awaited_limit,
         connectors=_connectors(admin, visitor),
         most_exported=MOST_EXPORTED,
     )
