@@ -88,9 +88,10 @@ def test_codes_of_an_app_are_asked_for_once_it_has_shown_one(door: Authenticatio
     assert is_signed_in(door, session)
     with pytest.raises(SignInRefused):
         door.sign_in("eve", OLD, **WHENCE)
-    with pytest.raises(SignInRefused):
-        door.change_totp("eve", OLD, "", b"", "", **WHENCE)
-    door.change_totp("eve", OLD, code(secret), b"", "", **WHENCE)
+    for refused in ("", code(secret)):  # none, and the one that has been taken already
+        with pytest.raises(SignInRefused):
+            door.change_totp("eve", OLD, refused, b"", "", **WHENCE)
+    door.change_totp("eve", OLD, code(secret, 1), b"", "", **WHENCE)
     door.sign_in("eve", OLD, **WHENCE)
 
 

@@ -130,20 +130,22 @@ class Authentication:
 
         `first` is a code of the new secret. The rest is as in `change_password`.
         """
-        if totp_secret and totp.step_of(totp_secret, first, time.time()) is None:
+        step = totp.step_of(totp_secret, first, time.time()) if totp_secret else 0
+        if step is None:
             raise AdminError("first: this is not the code that the app shows; check the clock of the phone")
-        change = AdministratorChange(totp=totp_secret)
-        return self._change_own(
-            name, password, code, change, AuditChange("Totp", after=bool(totp_secret)), face, origin
-        )
+        change = AdministratorChange(totp=totp_secret, totp_step=step)
+        told = AuditChange("Totp", after=bool(totp_secret))
+        return self._change_own(name, password, code, change, told, face, origin)
 
     def new_recovery_codes(self, session: str, *, face: Face, origin: str) -> tuple[str, ...]:
         """In place of those that there were. They are returned, and can't be shown again."""
+        actor = self.by_session(session, face=face, origin=origin)
+        if actor is None:
+            raise SignInRefused("the session is over; sign in again")
         codes = recovery.new_codes()
-        if (actor := self.by_session(session, face=face, origin=origin)) is not None:
-            change = AuditChange("RecoveryCodes", after="(set)")
-            record = record_of(actor, Acts.SET_ADMINISTRATOR.name, actor.name, [change])
-            self._administrators.put_recovery_codes(actor.name, [recovery.code_hash(code) for code in codes], record)
+        change = AuditChange("RecoveryCodes", after="(set)")
+        record = record_of(actor, Acts.SET_ADMINISTRATOR.name, actor.name, [change])
+        self._administrators.put_recovery_codes(actor.name, [recovery.code_hash(code) for code in codes], record)
         return codes
 
     def asks_for_codes(self, name: str) -> bool:

@@ -43,10 +43,14 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class AdministratorChange:
-    """None leaves what is there; an empty `totp` takes it away. Sessions that end do so but for `keep_session`."""
+    """None leaves what is there; an empty `totp` takes it away. `totp_step` is that of a code that was taken with it.
+
+    Sessions that end do so but for `keep_session`.
+    """
 
     password_hash: str | None = field(default=None, repr=False)
     totp: bytes | None = field(default=None, repr=False)
+    totp_step: int = 0
     roles: tuple[str, ...] | None = None
     enabled: bool | None = None
     keep_session: str = field(default="", repr=False)
@@ -236,7 +240,7 @@ def _changed(found: Administrator, change: AdministratorChange) -> Administrator
         roles=found.roles if change.roles is None else change.roles,
         enabled=found.enabled if change.enabled is None else change.enabled,
         has_totp=found.has_totp if change.totp is None else bool(change.totp),
-        totp_step=found.totp_step if change.totp is None else 0,
+        totp_step=found.totp_step if change.totp is None else change.totp_step,
     )
 
 
