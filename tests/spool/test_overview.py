@@ -47,10 +47,23 @@ def test_recipients_are_put_together_by_what_became_of_them(store: Store, worker
     assert found["Scanners", "", State.WAITING].reply is None
 
 
+def test_a_connectors_messages_are_counted_however_many_recipients_they_have(store: Store, worker: SpoolWorker) -> None:
+    now = time.time()
+    first, last = new_message("a@x.example", "b@x.example", received_at=now - 20), new_message(received_at=now - 10)
+    worker.accept(first, last, new_message(connector=None, received_at=now - 30), new_message(received_at=now - HOUR))
+    worker.settle(delivered(first.message))
+    used = Overview(store).used(now - 60)
+    assert {name: (use.messages, round(now - use.last)) for name, use in used.inbound.items()} == {"Scanners": (2, 10)}
+    assert {name: (use.messages, round(now - use.last)) for name, use in used.outbound.items()} == {"Internet": (1, 20)}
+    assert used.complete
+
+
 def test_it_looks_at_so_much_at_most(store: Store, worker: SpoolWorker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "MOST_LOOKED_AT", 2)
     monkeypatch.setattr(overview, "MOST_COUNTED", 2)
     worker.accept(*(new_message() for _ in range(3)))
     recent = Overview(store).recent(0)
     assert (sum(group.recipients for group in recent.groups), recent.complete) == (2, False)
+    used = Overview(store).used(0)
+    assert (used.inbound["Scanners"].messages, used.complete) == (2, False)
     assert Overview(store).queue(0, time.time() + 1).waiting == 2

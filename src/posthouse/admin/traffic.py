@@ -13,7 +13,7 @@ from posthouse.admin.audit import Ledger
 from posthouse.admin.roles import Acts
 from posthouse.mail import Reply
 from posthouse.observe import DELIVERY_SECONDS, rows
-from posthouse.spool import Group, Overview, State, Store, Tallies, Tally
+from posthouse.spool import Group, Overview, State, Store, Tallies, Tally, Used
 
 _DAY = 86_400.0
 _MOST_SHOWN = 5
@@ -90,6 +90,11 @@ class Traffic:
             troubles=_troubles(recent.groups),
             complete=recent.complete,
         )
+
+    def used(self) -> Used:
+        """Each connector, by the messages of the last day."""
+        self._ledger.check(Acts.GET_TRACE)
+        return self._overview.used(time.time() - _DAY)
 
     def refusals(self) -> tuple[tuple[str, int], ...]:
         """What the workers of this node refused since they started, by enhanced status code."""

@@ -18,7 +18,7 @@ from posthouse.spool.audit import (
 )
 from posthouse.spool.contents import Incoming
 from posthouse.spool.organizations import Organizations
-from posthouse.spool.overview import Group, Overview, Recent, Standing
+from posthouse.spool.overview import Group, Overview, Recent, Standing, Use, Used
 from posthouse.spool.queue import Queue
 from posthouse.spool.records import (
     Event,
@@ -112,6 +112,8 @@ __all__ = [
     "TraceEntry",
     "TraceFilter",
     "TracePage",
+    "Use",
+    "Used",
     "Wish",
     "Worker",
     "Workers",

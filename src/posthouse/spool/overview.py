@@ -5,6 +5,7 @@ Both look at so much at most that they can be asked often.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,23 @@ class Recent:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Of one connector: how many of the newest messages it took or carried, and when the last of them came."""
+
+    messages: int
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """By Name. Not `complete` where there were more recipients than are looked at."""
+
+    inbound: Mapping[str, Use]
+    outbound: Mapping[str, Use]
+    complete: bool
+
+
 class Overview:
     """Blocking."""
 
@@ -96,6 +114,31 @@ class Overview:
         with self._store.reading() as connection:
             groups = tuple(_group(row) for row in connection.execute(query))
         return Recent(groups, sum(group.recipients for group in groups) < MOST_LOOKED_AT)
+
+    def used(self, since: float) -> Used:
+        """By messages accepted since then."""
+        newest = (
+            sa.select(
+                recipient.c.message_id.label("id"),
+                sa.func.coalesce(message.c.connector, "").label("inbound"),
+                recipient.c.connector.label("outbound"),
+            )
+            .join_from(recipient, message, recipient.c.message_id == message.c.id)
+            .where(recipient.c.message_id >= _first_id(since))
+            .order_by(recipient.c.message_id.desc(), recipient.c.place.desc())
+            .limit(MOST_LOOKED_AT)
+            .subquery()
+        )
+        with self._store.reading() as connection:
+            seen = connection.scalar(sa.select(sa.func.count()).select_from(newest)) or 0
+            inbound, outbound = (_use(connection, newest, name) for name in ("inbound", "outbound"))
+        return Used(inbound, outbound, seen < MOST_LOOKED_AT)
+
+
+def _use(connection: sa.Connection, newest: sa.Subquery, name: str) -> dict[str, Use]:
+    by, ids = newest.c[name], newest.c.id
+    query = sa.select(by, sa.func.count(ids.distinct()), sa.func.max(ids)).where(by != "").group_by(by)
+    return {key: Use(messages, received_time(last)) for key, messages, last in connection.execute(query)}
 
 
 def _first_id(at: float) -> str:

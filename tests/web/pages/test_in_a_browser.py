@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+from net.tls_peers import identity_of
 from support.office import PASSWORD, Office, done
+from support.peers import Peer
 from support.programs import program
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -16,6 +20,11 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 WIZARD = "/connectors/new/inbound"
 DRAFT = "name=Floor+3&by=addresses%0Alogin&sender_ip_addresses=10.1.2.0/24%0A2001:db8::/48&logins=scanner-9"
+OUTBOUND = "/connectors/new/outbound"
+WAY = (
+    "name=To+the+tenant&to=tenant&way=microsoft-365-relay&applied=microsoft-365-relay&tls_settings=DomainValidation"
+    "&smart_hosts=contoso-com.mail.protection.outlook.com&public_ip=20.30.40.50"
+)
 PAGES = {
     "sign-in": "/sign-in",
     "set-up": "/setup?secret=none",
@@ -29,6 +38,32 @@ PAGES = {
     "connector-address": f"{WIZARD}/identify?{DRAFT}&go=add",
     "connector-restrictions": f"{WIZARD}/restrictions?{DRAFT}&rate_limit=many&go=check",
     "connector-summary": f"{WIZARD}/summary?{DRAFT}",
+    "way-scope": f"{OUTBOUND}/scope?to=other&go=check",
+    "way-use": f"{OUTBOUND}/use?{WAY}",
+    "way-routing": f"{OUTBOUND}/routing?{WAY}",
+    "way-routing-wrong": f"{OUTBOUND}/routing?{WAY}&port=many&smart_hosts=a+b&go=check",
+    "way-security": f"{OUTBOUND}/security?{WAY}",
+    "way-sign-in": f"{OUTBOUND}/sign-in?{WAY}",
+    "way-limits": f"{OUTBOUND}/limits?{WAY}&connections=many&go=check",
+    "way-validation": f"{OUTBOUND}/validation?{WAY}",
+    "way-summary": f"{OUTBOUND}/summary?{WAY}",
+    "way": "/connectors/outbound/Nowhere",
+    "credentials": "/credentials",
+    "credential-kinds": "/credentials/new",
+    "credential-new": "/credentials/new/client_credentials",
+    "administrators": "/administrators",
+    "administrator-new": "/administrators/new",
+    "administrator": "/administrators/by-name/keeper",
+    "account": "/account",
+    "account-app": "/account/app",
+    "tokens": "/tokens",
+    "token-new": "/tokens/new",
+    "audit": "/audit",
+    "audit-wrong": "/audit?since=yesterday",
+    "settings": "/settings",
+    "settings-edit": "/settings/edit",
+    "settings-apply": "/settings/apply",
+    "root-new": "/settings/roots/new",
     "not-found": "/nowhere",
 }
 LOOKS = {
@@ -95,6 +130,65 @@ def test_a_connector_made_by_hand_relays_mail(office: Office, chromium: Any) -> 
     assert entry["connector"] == "Desk"
     page.context.close()
     done(office.client().delete("/connectors/inbound/By%20hand", headers={"If-Match": "*"}))
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_a_way_out_made_by_hand_carries_mail(office: Office, chromium: Any, look: str, tmp_path: Path) -> None:
+    """With a certificate from a file, which the next hop asks for, and tried before it is saved."""
+    authority = trustme.CA()
+    identity = identity_of(authority.issue_cert("relay.contoso.com"))
+    file = tmp_path / "relay.pfx"
+    file.write_bytes(identity.to_pfx("its password"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.configure_trust(tls)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    page = signed_in(office, chromium, viewport=LOOKS[look]["viewport"])
+    with Peer(tls=tls) as peer:
+        page.goto("/connectors")
+        page.get_by_role("link", name="New connector").click()
+        page.get_by_label("The way on which mail leaves it").check()
+        page.get_by_label("Somewhere else").check()
+        page.get_by_label("Smart hosts").check()
+        page.get_by_role("button", name="Next").click()
+        page.get_by_label("Name", exact=True).fill("By hand")
+        page.get_by_role("button", name="Next").click()
+        page.get_by_label("Recipient domains").fill("hand.example")
+        page.get_by_role("button", name="Next").click()
+        page.get_by_label("Hosts").fill("127.0.0.1")
+        page.get_by_label("Port").fill("none")
+        page.get_by_text('"none" is not a whole number').wait_for()
+        page.get_by_label("Port").fill(str(peer.port))
+        page.get_by_role("button", name="Next").click()
+        page.get_by_label("Always by TLS, with any certificate").check()
+        page.get_by_label("One from a file").check()
+        page.get_by_label("File", exact=True).set_input_files(file)
+        page.get_by_label("Password of the file").fill("its password")
+        page.get_by_role("button", name="Read it").click()
+        page.get_by_role("heading", name="relay.contoso.com").wait_for()
+        page.screenshot(path=tmp_path / f"certificate-{look}.png", full_page=True)
+        for _ in range(3):
+            page.get_by_role("button", name="Next").click()
+        page.get_by_label("Test address").fill("someone@hand.example")
+        page.get_by_label("Send a real test mail").check()
+        page.get_by_role("button", name="Validate").click()
+        page.get_by_text("took a test mail to someone@hand.example").wait_for()
+        page.screenshot(path=tmp_path / f"validation-{look}.png", full_page=True)
+        page.go_back()
+        page.go_forward()
+        page.get_by_role("button", name="Next").click()
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("By hand is saved, and in force.").wait_for()
+        message = office.house.send("a@contoso.com", "someone@hand.example")
+        (entry,) = office.house.trace("--id", message, until=lambda found: found[0]["status"] == "delivered")
+        assert entry["outbound_connector"] == "By hand"
+        assert [len(peer.messages), peer.sessions[-1].client_certificate is not None] == [2, True]
+        page.goto("/connectors?q=by+hand")
+        page.get_by_role("link", name="By hand").click()
+        page.get_by_role("button", name="Remove").click()
+        page.locator("dialog").get_by_role("button", name="Remove").click()
+        page.get_by_text("By hand is removed.").wait_for()
+    page.context.close()
 
 
 @pytest.mark.parametrize("look", LOOKS)

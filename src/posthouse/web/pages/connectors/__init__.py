@@ -1,1 +1,1 @@
-"""Mail flow > Connectors: the list, and the wizard that makes and changes inbound ones."""
+"""Mail flow > Connectors: the list, and the wizards that make and change them."""

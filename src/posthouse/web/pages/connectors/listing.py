@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +12,7 @@ from posthouse.admin import Administration, Items, Permission
 from posthouse.admin.certificates import stored_identities
 from posthouse.organization import InboundConnector, OutboundConnector, TransportKind
 from posthouse.organization.connectors import ANY
-from posthouse.spool import TraceFilter
+from posthouse.spool import Use, Used
 from posthouse.web.access import TheDesk
 from posthouse.web.pages import shown
 from posthouse.web.pages.connectors.inbound import InboundDraft
@@ -24,13 +22,12 @@ from posthouse.web.pages.connectors.wizard import KINDS, Direction, stored_conne
 from posthouse.web.pages.forms import NOWHERE, query_form
 from posthouse.web.pages.rendering import redirect, render, texts_of
 from posthouse.web.pages.texts import Texts
-from posthouse.web.pages.visitor import Acting, Visiting, Visitor
+from posthouse.web.pages.visitor import Acting, Visiting
 
 router = APIRouter()
 
-_DAY = 24 * 3600
-_LOOKED_AT = 1000
-"""Entries of the trace that the list counts at most: it is a hint, and the trace itself is a page away."""
+_UNKNOWN = Used({}, {}, complete=True)
+"""To who may not see mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +46,13 @@ class Row:
     last_used: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """Messages by connector, `exact` unless there are more than were looked at."""
-
-    messages: Counter[str]
-    last: dict[str, float]
-    exact: bool
-
-
 @router.get("/connectors")
 def list_connectors(request: Request, admin: Acting, visitor: Visiting) -> Response:
     query = query_form(request).text("q")
-    use = _use(admin, visitor)
-    rows = list(_rows(request, admin, use))
+    used = admin.traffic.used() if visitor.may(Permission.VIEW_MAIL) else _UNKNOWN
+    rows = list(_rows(request, admin, used))
     found = [row for row in rows if query.casefold() in f"{row.name}\n{row.comment}\n{row.how}\n{row.to}".casefold()]
-    return render(request, "connectors/list.html", rows=found, any_at_all=bool(rows), query=query, exact=use.exact)
+    return render(request, "connectors/list.html", rows=found, any_at_all=bool(rows), query=query, exact=used.complete)
 
 
 @router.post("/connectors/{direction}/{name:path}/enabled")
@@ -108,42 +96,39 @@ def show_outbound(request: Request, admin: Acting, _: Visiting, desk: TheDesk, n
     )
 
 
-def _rows(request: Request, admin: Administration, use: _Use) -> Iterator[Row]:
+def _rows(request: Request, admin: Administration, used: Used) -> Iterator[Row]:
     text, organization = texts_of(request), admin.organization()
     for connector in organization.inbound:
         origin = text("Your organization") if connector.is_on_premises else text("Partner")
-        path = f"/connectors/inbound/{shown.segment(connector.name)}"
-        yield _row("inbound", connector, origin, text("This relay"), _inbound_proof(connector, text), path, use)
+        how = _inbound_proof(connector, text)
+        yield _row("inbound", connector, origin, text("This relay"), how, used.inbound.get(connector.name))
     for connector in organization.outbound:
-        path = f"/connectors/outbound/{shown.segment(connector.name)}"
         to = ", ".join(connector.recipient_domains) if connector.recipient_domains != (ANY,) else text("Everybody")
         if connector.all_accepted_domains:
             to = text("Your domains")
         how = _way_out(connector, text)
-        yield _row("outbound", connector, text("This relay"), to, how, path, use)
+        yield _row("outbound", connector, text("This relay"), to, how, used.outbound.get(connector.name))
 
 
 def _row(
-    direction: str,
+    direction: Direction,
     connector: InboundConnector | OutboundConnector,
     origin: str,
     to: str,
     how: str,
-    path: str,
-    use: _Use,
+    use: Use | None,
 ) -> Row:
-    name = connector.name
     return Row(
         direction,
-        name,
+        connector.name,
         connector.comment,
         connector.enabled,
         origin,
         to,
         how,
-        path,
-        use.messages[name],
-        use.last.get(name),
+        f"/connectors/{direction}/{shown.segment(connector.name)}",
+        use.messages if use else 0,
+        use.last if use else None,
     )
 
 
@@ -168,17 +153,3 @@ def _way_out(connector: OutboundConnector, text: Texts) -> str:
             return text("By MX record")
         case _:
             return ", ".join(connector.smart_hosts)
-
-
-def _use(admin: Administration, visitor: Visitor) -> _Use:
-    """Of the last 24 hours, as far as he may see mail."""
-    if not visitor.may(Permission.VIEW_MAIL):
-        return _Use(Counter(), {}, exact=True)
-    page = admin.mail.trace_page(TraceFilter(since=time.time() - _DAY), _LOOKED_AT)
-    seen: set[tuple[str, str]] = set()
-    last: dict[str, float] = {}
-    for entry in page.entries:
-        for connector in filter(None, (entry.connector, entry.outbound_connector)):
-            seen.add((connector, entry.message_id))
-            last[connector] = max(last.get(connector, 0.0), entry.received_at)
-    return _Use(Counter(connector for connector, _ in seen), last, exact=page.cursor is None)

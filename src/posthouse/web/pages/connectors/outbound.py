@@ -25,7 +25,7 @@ from posthouse.net.dns import Resolver
 from posthouse.organization import Organization, OutboundConnector, TransportKind
 from posthouse.organization.connectors import CredentialKind
 from posthouse.organization.fields import Invalid, mail_address
-from posthouse.probe.doctor import Options
+from posthouse.probe.doctor import Options, Status
 from posthouse.probe.doctor import Step as Walked
 from posthouse.settings import Settings
 from posthouse.web.access import TheDesk
@@ -113,6 +113,8 @@ async def _posted(
         async with desk.tools, aclosing(walk(answer.rehearsal, answer.way, desk.settings, answer.options)) as steps:
             async for each in steps:
                 run.add(each)
+        decisive = run.items[-1:] if answer.options.send else run.items
+        run.result = all(each.status is not Status.FAILED for each in decisive)
 
     live_of(request).start(visitor, _RUN, dict(answer.draft.fields()), tried)
     return redirect(answer.address)
