@@ -263,8 +263,7 @@ class Graph(HttpsServer):
         item.attachments.append(attachment)
 
     def _send(self, mailbox: Mailbox, request: _Request, item_id: str) -> Any:
-        item = self._draft(mailbox, item_id)
-        self._submit(mailbox, item)
+        self._submit(mailbox, self._draft(mailbox, item_id))
         return 202, None, {}
 
     def _delete(self, mailbox: Mailbox, request: _Request, item_id: str) -> Any:

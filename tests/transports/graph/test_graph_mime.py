@@ -177,6 +177,13 @@ def test_hostile_messages_take_linear_time(hostile: bytes) -> None:
     assert time.process_time() - began < 2
 
 
+def test_a_part_that_is_nothing_once_decoded_does_not_vanish() -> None:
+    """No upload can be empty."""
+    part = b"\r\n--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"=junk" * 400
+    with pytest.raises(NotSeparable):
+        taken_apart(HEADER + part + b"\r\n--b--\r\n", 1000, 500)
+
+
 def test_more_parts_than_anybody_needs() -> None:
     with pytest.raises(NotSeparable, match="more than 1000 parts"):
         outline([HEADER + b"\r\n--b\r\n\r\nx" * 1002])

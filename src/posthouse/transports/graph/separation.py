@@ -97,7 +97,7 @@ def separate(found: Outline, size: int, limit: int) -> Separation:
     for part in sorted(found.parts, key=lambda part: part.length, reverse=True):
         if size <= limit:
             break
-        if part.is_attachable:
+        if part.is_attachable and part.size:  # no upload can be empty
             leaving.append(part)
             size -= part.length
     if size > limit:
