@@ -32,7 +32,7 @@ name = "Nowhere"
 recipient_domains = ["*"]
 smart_hosts = ["127.0.0.1"]
 port = 1
-tls_settings = "CertificateValidation"
+tls_settings = "DomainValidation"
 credential = ["Relay"]
 client_certificate = { pfx = "cert.pfx", password_env = "PFX" }
 

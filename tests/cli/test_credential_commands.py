@@ -42,7 +42,7 @@ def entra(authority: trustme.CA) -> Iterator[Entra]:
 
 @pytest.fixture
 def submission(authority: trustme.CA, entra: Entra) -> Iterator[Submission]:
-    with Submission(authority, entra, host="127.0.0.1") as running:
+    with Submission(authority, entra, host="submission.test") as running:
         yield running
 
 
@@ -215,7 +215,7 @@ def organization(authority: str, port: int, keys: str) -> str:
         f'[[credential]]\nname = "One"\nuser = "{USER}"\n{keys}\n'
         + (f'authority = "{authority}"\n' if authority else "")
         + '[[outbound_connector]]\nname = "Submission"\nrecipient_domains = ["*"]\nsmart_hosts = ["127.0.0.1"]\n'
-        f'port = {port}\ntls_settings = "CertificateValidation"\ncredential = "One"\n'
+        f'port = {port}\ntls_settings = "DomainValidation"\ntls_domain = "submission.test"\ncredential = "One"\n'
     )
 
 

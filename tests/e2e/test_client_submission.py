@@ -37,7 +37,7 @@ def entra(authority: trustme.CA) -> Iterator[Entra]:
 
 @pytest.fixture
 def submission(authority: trustme.CA, entra: Entra) -> Iterator[Submission]:
-    with Submission(authority, entra, host="127.0.0.1") as running:
+    with Submission(authority, entra, host="submission.test") as running:
         yield running
 
 
@@ -71,7 +71,8 @@ def relay(
             'sender_ip_addresses = ["127.0.0.0/8"]\n'
             + "".join(f"[[credential]]\n{toml(table)}" for table in tables)
             + '[[outbound_connector]]\nname = "Submission"\nrecipient_domains = ["*"]\nsmart_hosts = ["127.0.0.1"]\n'
-            f'port = {submission.port}\ntls_settings = "CertificateValidation"\ncredential = {names}\n',
+            f'port = {submission.port}\ntls_settings = "DomainValidation"\ntls_domain = "submission.test"\n'
+            f"credential = {names}\n",
             settings,
         )
         made.apply(SECRET=SECRET, PASSWORD=PASSWORD)
@@ -118,7 +119,7 @@ def test_by_a_certificate_of_an_application(
 def test_by_a_user_who_signs_in_once(relay: Relay, submission: Submission, entra: Entra) -> None:
     """Mail that was there before waits for him."""
     entra.at_once, entra.forgets_used = SCANNER, True
-    entra.lifetime = 2
+    entra.lifetime = 4
     submission.messages_per_session = 1
     house = relay(DEVICE).start()
     house.send(SCANNER, BOB)
@@ -145,7 +146,7 @@ def test_by_the_identity_of_the_machine(
 def test_a_token_that_expires_in_mid_run_costs_no_mail_its_attempt(
     relay: Relay, submission: Submission, entra: Entra
 ) -> None:
-    entra.lifetime = 2
+    entra.lifetime = 4
     submission.messages_per_session = 1
     house = relay(APP).start()
     wait_for(lambda: arrives(house, submission) or len(entra.issued) >= 3, what="the token to be renewed twice")

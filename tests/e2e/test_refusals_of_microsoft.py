@@ -65,7 +65,7 @@ def authority() -> trustme.CA:
 def places(authority: trustme.CA) -> Iterator[dict[str, Submission]]:
     with ExitStack() as stack:
         made = {
-            name: stack.enter_context(Submission(authority, host="127.0.0.1", limits=limits))
+            name: stack.enter_context(Submission(authority, host="submission.test", limits=limits))
             for name, limits in PLACES.items()
         }
         for place in made.values():
@@ -77,7 +77,8 @@ def places(authority: trustme.CA) -> Iterator[dict[str, Submission]]:
 def relay(shared_house: MakeHouse, internet: Internet, authority: trustme.CA, places: dict[str, Submission]) -> House:
     ways = "".join(
         f'[[outbound_connector]]\nname = "{name}"\nrecipient_domains = ["{name}.test"]\nsmart_hosts = ["127.0.0.1"]\n'
-        f'port = {place.port}\ntls_settings = "CertificateValidation"\ncredential = "Scanner"\n'
+        f'port = {place.port}\ntls_settings = "DomainValidation"\ntls_domain = "submission.test"\n'
+        'credential = "Scanner"\n'
         for name, place in places.items()
     )
     made = shared_house(

@@ -19,7 +19,7 @@ BURST = 90
 def test_two_mailboxes_share_a_burst_and_neither_passes_its_limits(house: MakeHouse) -> None:
     authority = trustme.CA()
     limits = Limits(minute=MINUTE - ON_THE_WAY, refuses_fast=True)
-    with Submission(authority, host="127.0.0.1", limits=limits) as submission:
+    with Submission(authority, host="submission.test", limits=limits) as submission:
         for address in MAILBOXES:
             submission.mailbox(address, "pa55~word", send_as={SCANNER})
         credentials = "".join(
@@ -33,7 +33,8 @@ def test_two_mailboxes_share_a_burst_and_neither_passes_its_limits(house: MakeHo
             '[[inbound_connector]]\nname = "Devices"\nconnector_type = "OnPremises"\n'
             f'sender_ip_addresses = ["127.0.0.0/8"]\n{credentials}'
             '[[outbound_connector]]\nname = "Submission"\nrecipient_domains = ["*"]\nsmart_hosts = ["127.0.0.1"]\n'
-            f'port = {submission.port}\ntls_settings = "CertificateValidation"\ncredential = {list(MAILBOXES)}\n',
+            f'port = {submission.port}\ntls_settings = "DomainValidation"\ntls_domain = "submission.test"\n'
+            f"credential = {list(MAILBOXES)}\n",
         )
         relay.patch(f"from posthouse.relay import limits\nlimits.MINUTE = {MINUTE}")
         relay.apply(PASSWORD="pa55~word")

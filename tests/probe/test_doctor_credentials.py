@@ -29,7 +29,7 @@ CREDENTIALS = (
 def submission(clinic: Clinic) -> Iterator[Submission]:
     """A host that the clinic's connector signs in to by a password."""
     with Submission(clinic.authority, host=TENANT, address=(clinic.address, 0)) as running:
-        clinic.connector |= {"port": running.port, "credential": "Scanner", "tls_settings": "CertificateValidation"}
+        clinic.connector |= {"port": running.port, "credential": "Scanner", "tls_settings": "DomainValidation"}
         clinic.client_certificate = ""
         clinic.organization = (
             f'[[credential]]\nname = "Scanner"\nkind = "password"\nuser = "{USER}"\nsecret = "{PASSWORD}"\n'

@@ -38,7 +38,6 @@ _NOT_FOR: dict[TransportKind, tuple[str, ...]] = {
     TransportKind.MAILBOX: (*_SMTP_ONLY, *_SIGNING_IN, "endpoint"),
 }
 _APPLICATIONS = (CredentialKind.CLIENT_CREDENTIALS, CredentialKind.MANAGED_IDENTITY)
-_VALIDATING = (TlsSettings.CERTIFICATE_VALIDATION, TlsSettings.DOMAIN_VALIDATION)
 
 
 def check_inbound(connector: InboundConnector) -> Iterator[str]:
@@ -80,7 +79,7 @@ def _check_smtp(connector: OutboundConnector) -> Iterator[str]:
     if connector.credential and connector.use_mx_record:
         yield "credential: one signs in to smart hosts only; name them instead of use_mx_record, or remove it"
     if connector.credential and connector.tls_settings is TlsSettings.OPPORTUNISTIC:
-        yield "credential: it would be sent in plain text; set tls_settings, best to CertificateValidation"
+        yield "credential: it would be sent in plain text; set tls_settings, best to DomainValidation"
 
 
 def check_credential(credential: Credential) -> Iterator[str]:
@@ -135,8 +134,11 @@ def _check_credentials(organization: Organization) -> Iterator[str]:
             elif credentials[name].kind is CredentialKind.BASIC:
                 if connector.transport is TransportKind.GRAPH:
                     yield f'{label}: "{name}" is a password, and Graph takes tokens only; name another'
-            elif connector.transport is TransportKind.SMTP and connector.tls_settings not in _VALIDATING:
-                yield f'{label}: "{name}" gives tokens, which need tls_settings Certificate- or DomainValidation'
+            elif (
+                connector.transport is TransportKind.SMTP
+                and connector.tls_settings is not TlsSettings.DOMAIN_VALIDATION
+            ):
+                yield f'{label}: "{name}" gives tokens, which need tls_settings DomainValidation'
 
 
 def _check_tenant(organization: Organization) -> Iterator[str]:
