@@ -34,7 +34,7 @@ NOT_RUN = [
     ("[scriptblock]::Create('1')", "1:1: [scriptblock]::Create is not known here"),
     ("$x = [xml]'<a/>'", "1:6: The type [xml] is not known here"),
     ("[Collections.Generic.HashSet[string]]$x = 1", "1:1: Of the generic types only System.Collections.Generic.List"),
-    ("[System.Collections.Generic.Queue[int]]::new()", "1:1: Of the generic types only System.Collections.Generic.List"),
+    ("[Collections.Generic.Queue[int]]::new()", "1:1: Of the generic types only System.Collections.Generic.List"),
     ("$x.Invoke()", "1:1: The method 'Invoke' is not known here"),
     ("'x'.GetType().Assembly.Load('x')", "1:1: The method 'Load' is not known here"),
     ("$x.__class__.mro()", "1:1: The method 'mro' is not known here"),
