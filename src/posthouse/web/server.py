@@ -70,8 +70,8 @@ def _announce(settings: Settings, store: Store) -> None:
     if not admin.administrators.list():
         link = admin.administrators.setup_link(f"http://{settings.admin.address}")
         sys.stderr.write(
-            "posthouse: there is no administrator yet; make the first one with posthouse admin new, or by POST "
-            f"/api/v1/setup with the secret in this link, good for a day: {link}\n"
+            "posthouse: there is no administrator yet; make the first one with posthouse admin new, or in a browser "
+            f"by this link, good for a day: {link}\n"
         )
 
 
