@@ -41,6 +41,8 @@ def test_it_asks_to_slow_down(reply: Reply) -> None:
         Reply(452, "4.5.3", "Too many recipients"),
         Reply(451, "4.4.1", "No answer from host"),
         Reply(450, "4.2.0", "Greylisted, see http://postgrey.example.net/"),
+        Reply(421, "4.4.2", "too many messages in this connection"),
+        Reply(452, "4.3.1", "Message exceeds the corporate limit for now"),
         Reply(554, "5.2.2", "mailbox full; STOREDRV.Submission.Exception:QuotaExceededException"),
         Reply(550, "5.7.1", "Rate limit exceeded for ever"),
         Reply(250, "2.0.0", "OK"),

@@ -126,5 +126,12 @@ def test_many_senders_do_not_come_back_faster_than_the_store_can_bear() -> None:
     first, *_, last = [clocks.due(sender, 0, 0, 0.001) for _ in range(3) for sender in range(1000)]
     assert last - first >= 10
     assert len(clocks._last) == 1000
-    clocks.due("later", 1e6, 1e6, 1.0)
-    assert len(clocks._last) == 1
+
+
+def test_clocks_of_senders_that_have_run_down_are_forgotten() -> None:
+    clocks = Clocks()
+    for sender in range(5000):
+        clocks.due(sender, now=0.0, earliest=0.0, interval=1.0)
+    for sender in range(5000, 25_000):
+        clocks.due(sender, now=1e6 + sender * 100.0, earliest=0.0, interval=1.0)
+    assert len(clocks._last) <= 10_000

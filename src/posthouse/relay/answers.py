@@ -16,8 +16,9 @@ _BLOCKED = re.compile(r"4\.7\.[567]\d\d")
 """Exchange Online's `Server busy` and its throttling of addresses:
 https://learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr/fix-error-code-451-4-7-500-699-asxxx-in-exchange-online"""
 _TOO_FAST: Callable[[str], object] = re.compile(
-    r"concurrent connection|too many (?:concurrent |simultaneous )?(?:connections|messages|sessions)"
-    r"|sender thread limit|rate.?limit|submission rate|throttl",
+    r"concurrent connection|too many (?:concurrent |simultaneous )?(?:connections|sessions)"
+    r"|too many messages(?! (?:in|on|for|per|during) (?:this|one|a|the) (?:connection|session))"
+    r"|sender thread limit|\brate.?limit|submission rate|throttl",
     re.IGNORECASE,
 ).search
 _LOOKED_AT = 1000  # characters of a reply's text

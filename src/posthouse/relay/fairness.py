@@ -113,11 +113,13 @@ class Clocks:
 
     def __init__(self) -> None:
         self._last: dict[Hashable, float] = {}
+        self._look_at = _CLOCKS
 
     def due(self, sender: Hashable, now: float, earliest: float, interval: float) -> float:
         """`interval` after the sender's last one, and not before `earliest`."""
-        if len(self._last) >= _CLOCKS:
+        if len(self._last) >= self._look_at:
             self._last = {one: last for one, last in self._last.items() if last > now}
+            self._look_at = max(_CLOCKS, 2 * len(self._last))
         interval = max(interval, len(self._last) / _COMEBACKS)
         at = self._last[sender] = max(earliest, self._last.get(sender, 0.0)) + interval
         return at
