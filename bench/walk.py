@@ -153,7 +153,7 @@ class Walk:
             census=Census(1),
             spool=cast("Spool", self._desk),
             passwords=Passwords(),
-            rate_limits=RateLimits(cast("Spool", self._desk), lambda: _NOW),
+            rate_limits=RateLimits(cast("Spool", self._desk), lambda: _NOW, lambda: _NOW),
             in_force=lambda: in_force,
             new_id=lambda: message_id(int(_NOW * 1000), next(numbers)),
             clock=lambda: _NOW,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from posthouse.mail import Client, Envelope, MemoryContent, Message, Notify, Rec
 from posthouse.organization import AcceptedDomain, Organization
 from posthouse.relay.in_force import InForce
 from posthouse.settings import Settings
+from support.gate import NOW
 from support.recording import RecordingSpool
 
 CONTENT = b"Received: from device by relay.test; Tue, 24 Nov 2026 10:00:00 +0000\r\nSubject: A scan\r\n\r\nBody\r\n"
@@ -36,5 +38,19 @@ def message() -> Callable[..., Message]:
         envelope = Envelope(sender, tuple(replace(Recipient(path), notify=notify) for path in recipients))
         content = MemoryContent((CONTENT,))
         return Message(message_id(0, 7), 1000.0, envelope, content, connector, Client("192.0.2.1"))
+
+    return make
+
+
+@pytest.fixture
+def mails(message: Callable[..., Message]) -> Callable[..., list[Message]]:
+    """So many mails of one client, each with an id of its own."""
+
+    def make(
+        count: int, name: str = "m", *recipients: str, connector: str = "Scanners", **fields: Any
+    ) -> list[Message]:
+        made = message(*(recipients or ("user@example.net",)), connector=connector, **fields)
+        client = Client(f"192.0.2.{len(name)}", login=name)
+        return [replace(made, id=f"{name}{number:04}", client=client, received_at=NOW) for number in range(count)]
 
     return make

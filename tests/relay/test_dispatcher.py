@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from posthouse.mail import Delivery, Message, Outcome, Reply, Status, domain_of
-from posthouse.organization import AcceptedDomain, Organization, OutboundConnector, TransportKind
+from posthouse.organization import AcceptedDomain, Organization, OutboundConnector, Throttle, TransportKind
 from posthouse.relay.budget import Budget
 from posthouse.relay.dispatcher import ALL_LANES, LANES, Dispatcher
 from posthouse.relay.in_force import InForce
@@ -18,6 +19,7 @@ from posthouse.relay.worker import new_id
 from posthouse.settings import Settings
 from posthouse.spool import Lease, Pending, Settlement, Spool
 from posthouse.transports import Transport
+from support.gate import Allowing
 from support.recording import RecordingSpool
 
 MakeMessage = Callable[..., Message]
@@ -87,6 +89,7 @@ def made(spool: RecordingSpool, transport: Transport | None) -> Dispatcher:
         settler=settler,
         spool=cast("Spool", spool),
         clock=lambda: 1000.0,
+        elapsed=lambda: 1000.0,
     )
 
 
@@ -244,3 +247,36 @@ def test_a_delivery_that_outlasts_the_drain_has_ended_before_its_lease_is_given_
 def test_an_idle_dispatcher_holds_nothing(spool: RecordingSpool, message: MakeMessage) -> None:
     dispatcher = dispatch(spool, Scripted(delivered), *(message("user@example.net") for _ in range(5)))
     assert not dispatcher._lanes
+
+
+def test_a_drain_waits_for_the_last_delivery_of_a_connector_whose_limits_are_gone(message: MakeMessage) -> None:
+    """Or it would be sent, and unsettled be sent again."""
+    answered, spool = asyncio.Event(), Allowing()
+
+    class Slow(Scripted):
+        async def deliver(self, delivery: Delivery) -> Sequence[Outcome]:
+            await answered.wait()
+            return self.answer(delivery)
+
+    async def run() -> None:
+        dispatcher = made(spool, Slow(delivered))
+        limited = [replace(each, throttle=Throttle(messages_per_minute=60)) for each in ORGANIZATION.outbound]
+        dispatcher.limit(replace(ORGANIZATION, outbound=tuple(limited)))
+        dispatcher.take_fresh(message("user@example.net"))
+        await turns()
+        dispatcher.limit(ORGANIZATION)
+        await turns()
+        dispatcher.drain()
+        drained = asyncio.ensure_future(dispatcher.drained())
+        await turns()
+        answered.set()
+        await drained
+
+    asyncio.run(run())
+    assert [settlement.outcomes[0].status for settlement in spool.settlements] == [Status.DELIVERED]
+
+
+async def turns() -> None:
+    """As many of the loop as whatever can happen by now takes."""
+    for _ in range(50):
+        await asyncio.sleep(0)

@@ -3,162 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from posthouse.mail import Client, Delivery, MemoryContent, Message, Notify, Outcome, Reply, Status
+from posthouse.mail import MemoryContent, Message, Notify, Reply, Status
 from posthouse.organization import Credential, CredentialKind, Organization, OutboundConnector, Priority, Throttle
 from posthouse.relay import throttle
-from posthouse.relay.budget import Budget
-from posthouse.relay.in_force import InForce
 from posthouse.relay.limits import Limits, limits_in
-from posthouse.relay.settling import OpenLease, Settler
-from posthouse.relay.throttle import Gate, Hands
-from posthouse.relay.worker import new_id
-from posthouse.settings import Settings
-from posthouse.spool import Grant, Lease, Pending, Share, Spool, Wish
-from support.recording import RecordingSpool
+from support.gate import NOBODY, NOW, OK, TOO_MANY, Bench
 
-MakeMessage = Callable[..., Message]
-
-OK = Reply(250, "2.0.0", "OK")
-NOBODY = Reply(451, "4.4.1", "No answer from host")
-TOO_MANY = Reply(432, "4.3.2", "Concurrent connections limit exceeded.")
-NOW = 1_800_000_000.0
+MakeMails = Callable[..., list[Message]]
 NONE = Throttle()
-
-
-class Allowing(RecordingSpool):
-    """A store whose limits nobody else uses."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.used: dict[str, dict[int, int]] = {}
-        self.shares: dict[str, int] = {}
-        self.asked = 0
-
-    async def permits(self, wishes: Sequence[Wish], now: float) -> list[Grant]:
-        self.asked += 1
-        grants: list[Grant] = []
-        for wish in wishes:
-            used = self.used.setdefault(wish.allowance.key, {})
-            bucket = wish.allowance.bucket(now)
-            permits = wish.portion(wish.allowance.free(used, bucket))
-            if permits:
-                used[bucket] = used.get(bucket, 0) + permits
-            grants.append(Grant(permits, wish.allowance.good_until(now), wish.allowance.opens_at(used, wish.least)))
-            if not permits:
-                break
-        return grants
-
-    async def connections(self, key: str, *, most: int, held: int, wanted: int, now: float) -> Share:
-        self.shares[key] = max(held, min(most, wanted))
-        return Share(self.shares[key], min(most, wanted))
-
-    @property
-    def postponed(self) -> dict[str, float]:
-        """When what was given back is due again, by message."""
-        found = {s.message_id: next(iter(s.postponed.values())) for s in self.settlements if s.postponed}
-        return {message: due for message, due in found.items() if due is not None}
-
-
-@dataclass
-class Bench:
-    """A gate at a time of the test's choosing. `answer` is what the next hop says."""
-
-    limits: Limits
-    spool: Allowing = field(default_factory=Allowing)
-    priorities: dict[str, Priority] = field(default_factory=dict[str, Priority])
-    answer: Callable[[Delivery], Reply] = lambda _: OK
-    remote: str = "mx.test"
-    now: float = NOW
-    tried: list[Delivery] = field(default_factory=list[Delivery])
-    at_once: int = 0
-    most_at_once: int = 0
-    ended_idle: int = 0
-
-    def __post_init__(self) -> None:
-        in_force = InForce.made(1, Organization(), Settings(hostname="relay.test"))
-        self.settler = Settler(
-            spool=cast("Spool", self.spool),
-            budget=Budget(),
-            in_force=lambda: in_force,
-            hostname="relay.test",
-            new_id=new_id,
-            clock=lambda: self.now,
-        )
-        spool = cast("Spool", self.spool)
-        hands = Hands(
-            spool, self.settler, lambda: self.now, self.priority, self.attempt, self.settler.settle, self.end_idle
-        )
-        self.gate = Gate(hands, self.limits, lambda _: None)
-
-    def priority(self, connector: str | None) -> Priority:
-        return self.priorities.get(connector or "", Priority.NORMAL)
-
-    async def attempt(self, delivery: Delivery) -> Sequence[Outcome]:
-        self.tried.append(delivery)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0)
-        self.at_once -= 1
-        reply = self.answer(delivery)
-        status = Status.DELIVERED if reply.is_positive else Status.DEFERRED
-        return [Outcome(recipient, status, reply, self.remote, self.now) for recipient in delivery.recipients]
-
-    async def end_idle(self, connector: str) -> None:
-        self.ended_idle += 1
-
-    def put(self, *messages: Message, destination: str = "mx.test", attempts: int = 0) -> None:
-        for message in messages:
-            recipients = tuple(range(len(message.envelope.recipients)))
-            lease = Lease(message, tuple(Pending(index, attempts, False) for index in recipients))
-            self.gate.put(OpenLease(lease, 1), Delivery(message, recipients, self.limits.connector, destination))
-
-    async def rest(self) -> None:
-        """Until all that can happen by now has happened."""
-        for _ in range(300):
-            await asyncio.sleep(0)
-
-    async def end(self) -> None:
-        """Until there is nothing more to do."""
-        while self.gate.tasks:
-            await asyncio.gather(*self.gate.tasks)
-
-    async def pass_time(self, seconds: float, step: float = 1.0) -> None:
-        """Let time go by, as the gate's clock has it."""
-        for _ in range(int(seconds / step)):
-            self.now += step
-            self.gate._wake.set()
-            await self.rest()
-
-    @property
-    def tried_ids(self) -> list[str]:
-        return [delivery.message.id for delivery in self.tried]
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
-
-
-@pytest.fixture
-def mails(message: MakeMessage) -> Callable[..., list[Message]]:
-    """So many mails of one client, each with an id of its own."""
-
-    def make(
-        count: int, name: str = "m", *recipients: str, connector: str = "Scanners", **fields: Any
-    ) -> list[Message]:
-        made = message(*(recipients or ("user@example.net",)), connector=connector, **fields)
-        client = Client(f"192.0.2.{len(name)}", login=name)
-        return [replace(made, id=f"{name}{number:04}", client=client, received_at=NOW) for number in range(count)]
-
-    return make
-
-
-MakeMails = Callable[..., list[Message]]
 
 
 def test_a_minutes_messages_and_no_more(mails: MakeMails) -> None:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from posthouse.mail import Body, Envelope, MemoryContent, Notify, Recipient, Ret
-from posthouse.spool import Event, EventKind, Origin, Queue, QueueFilter, Settlement, State, Store, Trace, TraceFilter
+from posthouse.mail import Body, Envelope, MemoryContent, Notify, Recipient, Reply, Ret
+from posthouse.spool import (
+    Event,
+    EventKind,
+    NewMessage,
+    Origin,
+    Queue,
+    QueueFilter,
+    Settlement,
+    State,
+    Store,
+    Trace,
+    TraceFilter,
+)
 from support.spools import (
     CLIENT,
     NO_SUCH_USER,
@@ -143,6 +156,22 @@ def test_a_postponed_recipient_was_not_tried(store: Store, worker: SpoolWorker) 
     assert worker.claim(due - 1) == []
     [lease] = worker.claim(due)
     assert lease.recipients[0].attempts == 0
+
+
+def test_what_waits_long_for_its_turn_with_a_connector_can_be_made_due(store: Store, worker: SpoolWorker) -> None:
+    news = [new_message() for _ in range(5)]
+    worker.accept(*news)
+    now = time.time()
+
+    def waits(new: NewMessage, due: float, connector: str = "Sink") -> Settlement:
+        return Settlement(new.message.id, postponed={0: due}, waits=Reply(450, "4.4.5", "waits"), connector=connector)
+
+    tried = replace(deferred(news[0].message, now + 60), connector="Sink")
+    later = [waits(new, now + 70 + place) for place, new in enumerate(news[1:4])]
+    worker.settle(tried, *later, waits(news[4], now + 60, "Elsewhere"))
+    assert worker.run(worker.spool.hasten("Sink", 2, now)) == 2
+    assert {lease.message.id for lease in worker.claim(now)} == {news[1].message.id, news[2].message.id}
+    assert worker.run(worker.spool.hasten("Sink", 2, now)) == 1
 
 
 def test_recipients_of_one_message_are_leased_by_themselves(store: Store, worker: SpoolWorker) -> None:

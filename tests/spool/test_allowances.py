@@ -29,10 +29,11 @@ def granted(spans: Allowance, asks: list[tuple[float, int, bool]]) -> list[tuple
     for pause, wanted, modest in asks:
         now += pause
         wish = Wish(spans, 1, wanted, modest)
-        permits = wish.portion(spans.free(used, spans.bucket(now)))
+        free = spans.free(used, spans.bucket(now))
+        permits = wish.portion(free)
         if permits:
             used[spans.bucket(now)] = used.get(spans.bucket(now), 0) + permits
-        grants.append((now, Grant(permits, spans.good_until(now), spans.opens_at(used, 1))))
+        grants.append((now, Grant(permits, spans.good_until(now) - now, spans.opens_at(used) - now, free - permits)))
     return grants
 
 
@@ -45,7 +46,7 @@ def test_no_window_holds_more_than_the_limit_whenever_the_permits_are_used(
 ) -> None:
     uses: list[float] = []
     for now, grant in granted(MINUTE, asks):
-        last = grant.good_until - 1e-6
+        last = now + grant.good_for - 1e-6
         uses += [data.draw(st.sampled_from((now, last)), label="used at") for _ in range(grant.permits)]
     assert max(sum(start <= use < start + 60 for use in uses) for start in [*uses, START]) <= 30
 
@@ -53,11 +54,10 @@ def test_no_window_holds_more_than_the_limit_whenever_the_permits_are_used(
 @given(ASKS)
 def test_there_is_a_permit_when_it_was_said_to_be_there_and_not_before(asks: list[tuple[float, int, bool]]) -> None:
     for index in range(1, len(asks) + 1):
-        opens_at = granted(EVEN, asks[:index])[-1][1].opens_at
-        now = START + sum(pause for pause, _, _ in asks[:index])
-        if opens_at > now:
-            assert granted(EVEN, [*asks[:index], (opens_at - now + 1e-3, 1, False)])[-1][1].permits == 1
-            assert granted(EVEN, [*asks[:index], (opens_at - now - 1e-3, 1, False)])[-1][1].permits == 0
+        pause = granted(EVEN, asks[:index])[-1][1].opens_in
+        if pause > 0:
+            assert granted(EVEN, [*asks[:index], (pause + 1e-3, 1, False)])[-1][1].permits == 1
+            assert granted(EVEN, [*asks[:index], (pause - 1e-3, 1, False)])[-1][1].permits == 0
 
 
 def test_what_is_used_up_comes_back_as_it_was_used() -> None:
@@ -68,7 +68,7 @@ def test_what_is_used_up_comes_back_as_it_was_used() -> None:
 def test_a_modest_wish_leaves_half_to_others_but_never_goes_empty() -> None:
     assert [Wish(MINUTE, 1, 30).portion(free) for free in (0, 1, 2, 5, 30)] == [0, 1, 1, 3, 15]
     assert Wish(MINUTE, 4, 30).portion(5) == 4
-    assert Wish(MINUTE, 6, 30).portion(5) == 0
+    assert Wish(MINUTE, 6, 30).portion(5) == 5
 
 
 def take(worker: SpoolWorker, wanted: int, now: float = START) -> Grant:
@@ -80,7 +80,7 @@ def test_workers_share_a_limit(store: Store, start_worker: StartWorker) -> None:
     one, two = start_worker(store, "one"), start_worker(store, "two")
     assert take(one, 20).permits == 20
     assert take(two, 20).permits == 10
-    assert take(one, 20, START + 61) == Grant(0, START + 63, START + 62)
+    assert take(one, 20, START + 61) == Grant(0, good_for=2, opens_in=1, left=0)
     assert take(two, 20, START + 62).permits == 20
 
 
@@ -126,9 +126,10 @@ class Sharing:
         self._most = most
         self.now = START
 
-    def ask(self, worker: int, *, held: int, wanted: int) -> Share:
+    def ask(self, worker: int, *, held: int, wanted: int, connector: str = "Sink") -> Share:
+        me = (worker, connector)
         with self._store.transaction() as connection:
-            return allowances.share(connection, "host", worker, most=self._most, held=held, wanted=wanted, now=self.now)
+            return allowances.share(connection, "host", me, most=self._most, held=held, wanted=wanted, now=self.now)
 
 
 def test_a_worker_alone_gets_all_connections_and_comes_down_when_another_wants_some(store: Store) -> None:
@@ -139,6 +140,14 @@ def test_a_worker_alone_gets_all_connections_and_comes_down_when_another_wants_s
     assert sharing.ask(2, held=0, wanted=10) == Share(0, 1)
     assert sharing.ask(1, held=2, wanted=10) == Share(2, 2)
     assert sharing.ask(2, held=0, wanted=10) == Share(1, 1)
+
+
+def test_connectors_of_one_worker_share_what_their_credential_may_have(store: Store) -> None:
+    sharing = Sharing(store, 3)
+    assert sharing.ask(1, held=0, wanted=10, connector="Scans") == Share(3, 3)
+    assert sharing.ask(1, held=0, wanted=10, connector="Alarms") == Share(0, 2)
+    assert sharing.ask(1, held=1, wanted=10, connector="Scans") == Share(1, 1)
+    assert sharing.ask(1, held=0, wanted=10, connector="Alarms") == Share(2, 2)
 
 
 def test_who_wants_no_more_leaves_all_to_the_others(store: Store) -> None:
@@ -163,9 +172,9 @@ def test_workers_take_turns_where_connections_are_fewer_than_they(store: Store) 
 def test_connections_of_a_dead_worker_are_free(store: Store, start_worker: StartWorker) -> None:
     one, two = start_worker(store, "one"), start_worker(store, "two")
     ask = {"most": 3, "held": 0, "wanted": 3, "now": START}
-    assert one.run(one.spool.connections("host", **ask)).connections == 3
+    assert one.run(one.spool.connections("host", "Sink", **ask)).connections == 3
     Workers(store).void(one.spool.worker_id)
-    assert two.run(two.spool.connections("host", **ask)) == Share(3, 3)
+    assert two.run(two.spool.connections("host", "Sink", **ask)) == Share(3, 3)
     with store.transaction() as connection:
         assert connection.scalars(sa.select(connection_share.c.worker)).all() == [two.spool.worker_id]
 

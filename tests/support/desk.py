@@ -82,7 +82,7 @@ class Desk:
         self.taken: list[Message] = []
         self.loop = asyncio.new_event_loop()
         in_force = InForce.made(1, organization, Settings(hostname="relay.test", limits=limits))
-        self.rate_limits = RateLimits(self, lambda: self.wall_clock)
+        self.rate_limits = RateLimits(self, lambda: self.wall_clock, lambda: self.now)
         ids = itertools.count(1)
         self.hearing = Hearing(
             listener=listener,

@@ -43,12 +43,13 @@ class Dispatcher:
         settler: Settler,
         spool: Spool,
         clock: Callable[[], float],
+        elapsed: Callable[[], float],
     ) -> None:
         self._organization = organization
         self._transport = transport
         self._settler = settler
         self._clock = clock
-        self._hands = Hands(spool, settler, clock, self._priority, self._attempt, self._settle, self._end_idle)
+        self._hands = Hands(spool, settler, clock, elapsed, self._priority, self._attempt, self._settle, self._end_idle)
         self._lanes: dict[tuple[str, str], Lanes] = {}
         self._gates: dict[tuple[str, str], Gate] = {}
         self._at_once = asyncio.Semaphore(ALL_LANES)
@@ -93,8 +94,8 @@ class Dispatcher:
 
     async def drained(self) -> None:
         """Wait for the deliveries that are on their way. Whoever stops waiting ends them."""
-        tasks = [task for queue in self._queues() for task in queue.tasks]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for queue in self._queues() for task in queue.tasks]:
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _put(self, held: OpenLease, delivery: Delivery) -> None:
         if self._draining:

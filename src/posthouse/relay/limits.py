@@ -49,12 +49,6 @@ class Limits:
         return None if math.isinf(a_minute) else a_minute / MINUTE
 
     @property
-    def recipients(self) -> int | None:
-        """The most that one delivery can ever have permits for."""
-        throttles = [self.throttle, *(throttle for _, throttle in self.credentials)]
-        return min((one.recipients_per_day for one in throttles if one.recipients_per_day), default=None)
-
-    @property
     def are_any(self) -> bool:
         return any(throttle != NO_LIMITS for throttle in (self.throttle, *(each for _, each in self.credentials)))
 

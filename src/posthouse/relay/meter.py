@@ -26,36 +26,44 @@ log = observe.logger
 
 
 class Purse:
-    """Permits of one limit. `why` is what to tell who waits for them."""
+    """Permits of one limit, which may be asked for more at `opens_at`. `why` is what to tell who waits for them."""
 
-    __slots__ = ("_grants", "_opens_at", "allowance", "why")
+    __slots__ = ("_grants", "_is_short", "allowance", "opens_at", "why")
 
     def __init__(self, allowance: Allowance, why: str) -> None:
         self.allowance = allowance
         self.why = why
         self._grants: deque[list[float]] = deque()
-        self._opens_at = 0.0
+        self._is_short = False
+        self.opens_at = 0.0
 
-    def lacks(self, count: int, now: float) -> bool:
+    def holds(self, now: float) -> int:
         while self._grants and (self._grants[0][0] <= now or not self._grants[0][1]):
             self._grants.popleft()
-        return sum(permits for _, permits in self._grants) < count
+        return int(sum(permits for _, permits in self._grants))
 
-    def take(self, count: int) -> None:
+    def take(self, count: int) -> float:
+        """Returns until when all that is taken would have been good."""
+        good_until = math.inf
         for grant in self._grants:
             part = min(count, grant[1])
+            if part:
+                good_until = min(good_until, grant[0])
             grant[1] -= part
             count -= int(part)
+        return good_until
 
-    def put(self, grant: Grant, now: float) -> None:
-        self._grants.append([grant.good_until, grant.permits])
+    def put(self, grant: Grant, now: float) -> bool:
+        """True where the limit has come to its last tenth."""
+        self._grants.append([now + grant.good_for, grant.permits])
         later = _ASK_AGAIN * (1 + random.random())  # noqa: S311 - jitter
-        self._opens_at = 0.0 if grant.permits else max(grant.opens_at, now) + later
+        self.opens_at = 0.0 if grant.permits else now + max(grant.opens_in, 0.0) + later
+        was_short, self._is_short = self._is_short, grant.left * 10 <= self.allowance.most
+        return self._is_short and not was_short
 
-    @property
-    def opens_at(self) -> float:
-        """When it may be asked for more."""
-        return self._opens_at
+    def put_back(self, count: int, good_until: float) -> None:
+        """They have brought mail to nobody."""
+        self._grants.appendleft([good_until, count])
 
 
 class Connections:
@@ -114,13 +122,16 @@ class Meter:
 
     def lacking(self, recipients: int, now: float) -> list[Purse]:
         needs = ((self._rate, 1), (self._day, recipients))
-        return [purse for purse, count in needs if purse is not None and purse.lacks(count, now)]
+        return [purse for purse, count in needs if purse is not None and purse.holds(now) < count]
 
     def has_connection(self) -> bool:
         return self.connections is None or self.in_use < self.connections.usable
 
-    def is_ready(self, recipients: int, now: float) -> bool:
-        return self.has_connection() and not self.lacking(recipients, now)
+    def ready_for(self, recipients: int, now: float) -> int:
+        """How many of a mail's recipients it may go to by now."""
+        if not self.has_connection() or (self._rate is not None and not self._rate.holds(now)):
+            return 0
+        return recipients if self._day is None else min(recipients, self._day.holds(now))
 
     def opens_at(self, recipients: int, now: float) -> float:
         """When it makes sense to ask for what is lacking."""
@@ -131,18 +142,26 @@ class Meter:
 
     def wish(self, purse: Purse, recipients: int, messages: int) -> Wish:
         """For what the next message needs, and rather more where more are waiting."""
-        least = recipients if purse is self._day else 1
-        return Wish(purse.allowance, least, max(least, messages))
+        needed = recipients if purse is self._day else 1
+        return Wish(purse.allowance, needed, max(needed, messages))
 
-    def start(self, recipients: int, now: float) -> None:
+    def put(self, purse: Purse, grant: Grant, now: float) -> None:
+        if purse.put(grant, now) and purse is self._day:
+            log.warning("a day's limit is nearly used up", limit=purse.why, left=grant.left)
+
+    def start(self, recipients: int, now: float) -> float:
+        """Returns until when the day's permits are good, should they come back."""
         self.in_use += 1
         self._starts.append(now)
-        for purse, count in ((self._rate, 1), (self._day, recipients)):
-            if purse is not None:
-                purse.take(count)
+        if self._rate is not None:
+            self._rate.take(1)
+        return 0.0 if self._day is None else self._day.take(recipients)
 
-    def end(self) -> None:
+    def end(self, put_back: int, good_until: float) -> None:
+        """Permits that brought mail to nobody are there again, the day's only: a minute passes soon enough."""
         self.in_use -= 1
+        if put_back and self._day is not None:
+            self._day.put_back(put_back, good_until)
 
     def started_since(self, since: float) -> int:
         return sum(start > since for start in self._starts)

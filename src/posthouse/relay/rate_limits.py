@@ -18,27 +18,32 @@ log = observe.logger
 class RateLimits:
     """Answers at once from permits in hand, or from knowing that there are none; else when the store has answered."""
 
-    def __init__(self, spool: Spool, clock: Callable[[], float]) -> None:
+    def __init__(self, spool: Spool, clock: Callable[[], float], elapsed: Callable[[], float]) -> None:
         self._spool = spool
         self._clock = clock
+        self._elapsed = elapsed
         self._taps: dict[str, _Tap] = {}
 
     def take(self, connector: InboundConnector) -> bool | asyncio.Future[bool]:
         """Whether a message of this connector, which has a limit, may come in."""
         tap = self._taps.get(connector.name)
         if tap is None or tap.most != connector.rate_limit:
-            tap = self._taps[connector.name] = _Tap(connector.name, connector.rate_limit or 0, self._spool, self._clock)
+            most = connector.rate_limit or 0
+            tap = self._taps[connector.name] = _Tap(connector.name, most, self._spool, self._clock, self._elapsed)
         return tap.take()
 
 
 class _Tap:
     """One connector's permits. Those who find none wait for the one request that is under way."""
 
-    def __init__(self, connector: str, most: int, spool: Spool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, connector: str, most: int, spool: Spool, clock: Callable[[], float], elapsed: Callable[[], float]
+    ) -> None:
         self.most = most
         self._connector = connector
         self._spool = spool
         self._clock = clock
+        self._elapsed = elapsed
         self._purse = Purse(accepted(f"inbound/{connector}", most), "")
         self._waiting: deque[asyncio.Future[bool]] = deque()
         self._closed_until = 0.0
@@ -46,7 +51,7 @@ class _Tap:
         self._asking: asyncio.Task[None] | None = None
 
     def take(self) -> bool | asyncio.Future[bool]:
-        now = self._clock()
+        now = self._elapsed()
         if self._has_one(now):
             return True
         if now < self._closed_until:
@@ -58,7 +63,7 @@ class _Tap:
         return answer
 
     def _has_one(self, now: float) -> bool:
-        if self._purse.lacks(1, now):
+        if not self._purse.holds(now):
             return False
         self._purse.take(1)
         self._taken += 1
@@ -70,9 +75,9 @@ class _Tap:
         while self._waiting:
             more, self._taken = min(2 * self._taken, self.most // 120), 0
             wish = Wish(self._purse.allowance, 1, len(self._waiting) + more, modest=False)
-            now = self._clock()
+            now = self._elapsed()
             try:
-                [grant] = await self._spool.permits([wish], now)
+                [grant] = await self._spool.permits([wish], self._clock())
             except SpoolError as error:  # their mail would be refused for that, and not for the limit
                 log.error("store unavailable", reason=str(error))
                 self._answer(len(self._waiting), True)
@@ -82,7 +87,7 @@ class _Tap:
     def _share(self, grant: Grant, now: float) -> None:
         self._purse.put(grant, now)
         if not grant.permits:
-            self._closed_until = grant.opens_at
+            self._closed_until = now + grant.opens_in
             log.info("rate limit reached", connector=self._connector, messages_a_minute=self.most)
             self._answer(len(self._waiting), False)
         while self._waiting and self._has_one(now):

@@ -15,6 +15,7 @@ from posthouse.mail.headers import split, survey
 from posthouse.relay.budget import Budget
 from posthouse.relay.in_force import InForce
 from posthouse.spool import Event, EventKind, Lease, NewMessage, Origin, Pending, Settlement, Spool, SpoolError
+from posthouse.spool.records import WAITS_ITS_TURN
 
 log = observe.logger
 
@@ -234,8 +235,8 @@ class Settler:
 
 
 def _waits(why: str) -> Reply:
-    """As the queue shows it, and a DSN that tells of the delay (RFC 3463 3.5: the mail system is congested)."""
-    return Reply(450, "4.4.5", f"waits: {why}")
+    """As the queue shows it, and a DSN that tells of the delay."""
+    return Reply(*WAITS_ITS_TURN, f"waits: {why}")
 
 
 def _expired(last: Reply) -> Reply:

@@ -110,7 +110,7 @@ class Worker:
         self._budget = Budget()
         self._verifier: Verifier | None = None
         self._passwords = Passwords()
-        self._rate_limits = RateLimits(self._spool, time.time)
+        self._rate_limits = RateLimits(self._spool, time.time, time.monotonic)
         self._exits = Exits(
             hostname=settings.hostname,
             mailboxes=settings.data_dir / "mailboxes",
@@ -133,6 +133,7 @@ class Worker:
             settler=settler,
             spool=self._spool,
             clock=time.time,
+            elapsed=time.monotonic,
         )
         self._scheduler = Scheduler(self._spool, self._budget, self._dispatcher.take, time.time)
         self._tally = TallyKeeper(self._store, time.time)

@@ -21,6 +21,8 @@ _LOCK = 0x7065726D  # any number that nobody else takes
 
 Used = Mapping[int, int]
 """Permits by the number of the bucket they were granted in."""
+Holder = tuple[int, str]
+"""Of connections: a worker and one of its outbound connectors, since several may sign in with the same credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,21 @@ class Allowance:
     def longest(self) -> int:
         return max(buckets for buckets, _ in self.spans)
 
+    @property
+    def most(self) -> int:
+        return max(most for _, most in self.spans)
+
     def free(self, used: Used, bucket: int) -> int:
         """How many more may be granted in this bucket. Later ones, of a clock that is ahead, count too."""
         return max(0, min(most - _since(used, bucket - buckets) for buckets, most in self.spans))
 
-    def opens_at(self, used: Used, least: int) -> float:
-        """When that many are free again, if nobody takes any before."""
-        return max(self._opens(used, buckets, most, least) for buckets, most in self.spans) * self.width
+    def opens_at(self, used: Used) -> float:
+        """When one is free again, if nobody takes any before."""
+        return max(self._opens(used, buckets, most) for buckets, most in self.spans) * self.width
 
-    def _opens(self, used: Used, buckets: int, most: int, least: int) -> int:
+    def _opens(self, used: Used, buckets: int, most: int) -> int:
         """The bucket in which enough of the older ones are out of the span."""
-        excess = sum(used.values()) + least - most
+        excess = sum(used.values()) + 1 - most
         opens = 0
         for bucket in sorted(used):
             if excess <= 0:
@@ -67,27 +73,27 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """At least `least` permits, and up to `wanted`; `modest`: not more than half of what is there, if that is enough,
-    so that other workers get some too."""
+    """Up to `wanted` permits; `modest`: not more than half of what is there, if that is as many as `needed`, so that
+    other workers get some too."""
 
     allowance: Allowance
-    least: int
+    needed: int
     wanted: int
     modest: bool = True
 
     def portion(self, free: int) -> int:
-        if free < self.least:
-            return 0
-        return min(self.wanted, max(self.least, (free + 1) // 2 if self.modest else free))
+        return min(free, self.wanted, max(self.needed, (free + 1) // 2 if self.modest else free))
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """So many permits, to be used before `good_until`. `opens_at` is when there may be more."""
+    """So many permits, good for so many seconds, and so many `left` for everybody. In `opens_in` seconds there may be
+    more: how long things take doesn't change with the clock."""
 
     permits: int
-    good_until: float
-    opens_at: float
+    good_for: float
+    opens_in: float
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,12 @@ def take(connection: sa.Connection, wish: Wish, now: float) -> Grant:
     wanted = wish.allowance
     used = _used(connection, wanted, now)
     bucket = wanted.bucket(now)
-    permits = wish.portion(wanted.free(used, bucket))
+    free = wanted.free(used, bucket)
+    permits = wish.portion(free)
     if permits:
         used[bucket] = used.get(bucket, 0) + permits
         _count(connection, wanted, bucket, used[bucket])
-    return Grant(permits, wanted.good_until(now), wanted.opens_at(used, wish.least))
+    return Grant(permits, wanted.good_until(now) - now, wanted.opens_at(used) - now, free - permits)
 
 
 def take_all(connection: sa.Connection, wishes: Sequence[Wish], now: float) -> list[Grant]:
@@ -121,25 +128,26 @@ def take_all(connection: sa.Connection, wishes: Sequence[Wish], now: float) -> l
     return grants
 
 
-def share(
-    connection: sa.Connection, key: str, worker_id: int, *, most: int, held: int, wanted: int, now: float
-) -> Share:
-    """Give a worker what nobody else has out of `most`. It may have `held` connections open, and wants so many in all.
+def share(connection: sa.Connection, key: str, me: Holder, *, most: int, held: int, wanted: int, now: float) -> Share:
+    """Give `me` what nobody else has out of `most`. It may have `held` connections open, and wants so many in all.
 
-    Those that want some get equal shares; where there are too few, they take turns. What a worker has too many of, it
-    keeps until it says that they are closed. A worker that wants and holds none is forgotten.
+    Those that want some get equal shares; where there are too few, they take turns. What one has too many of, it keeps
+    until it says that they are closed. Who wants and holds none is forgotten.
     """
     _lock(connection)
     c = connection_share.c
-    rows = connection.execute(sa.select(c.worker, c.connections).where(c.key == key))
-    others = {row.worker: row.connections for row in rows if row.worker != worker_id}
-    mine = sa.and_(c.key == key, c.worker == worker_id)
+    rows = connection.execute(sa.select(c.worker, c.connector, c.connections).where(c.key == key))
+    others = {(row.worker, row.connector): row.connections for row in rows}
+    others.pop(me, None)
+    worker_id, connector = me
+    mine = sa.and_(c.key == key, c.worker == worker_id, c.connector == connector)
     connection.execute(sa.delete(connection_share).where(mine))
     if not wanted and not held:
         return Share(0, 0)
-    target = min(wanted, _fair_share(most, sorted([*others, worker_id]), worker_id, now))
+    target = min(wanted, _fair_share(most, sorted([*others, me]), me, now))
     granted = max(held, min(target, most - sum(others.values())))
-    connection.execute(connection_share.insert().values(key=key, worker=worker_id, connections=granted))
+    row = connection_share.insert().values(key=key, worker=worker_id, connector=connector, connections=granted)
+    connection.execute(row)
     return Share(granted, target)
 
 
@@ -158,10 +166,10 @@ def _since(used: Used, after: int) -> int:
     return sum(permits for bucket, permits in used.items() if bucket > after)
 
 
-def _fair_share(most: int, workers: list[int], me: int, now: float) -> int:
-    each, rest = divmod(most, len(workers))
+def _fair_share(most: int, holders: list[Holder], me: Holder, now: float) -> int:
+    each, rest = divmod(most, len(holders))
     turn = 0 if each else int(now // TURN)
-    return each + ((workers.index(me) + turn) % len(workers) < rest)
+    return each + ((holders.index(me) + turn) % len(holders) < rest)
 
 
 def _lock(connection: sa.Connection) -> None:

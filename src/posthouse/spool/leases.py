@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from posthouse.mail import Body, Client, Envelope, Message, Notify, Recipient, Ret
 from posthouse.spool.contents import FilePiece, RowPiece, SpooledContent
-from posthouse.spool.records import Lease, Pending
+from posthouse.spool.records import WAITS_ITS_TURN, Lease, Pending
 from posthouse.spool.schema import WAITING, content, message, recipient
 from posthouse.spool.store import Store
 
@@ -41,6 +41,20 @@ _CLAIM = (
     )
 )
 
+_EARLY = (
+    sa.select(recipient.c.message_id, recipient.c.place)
+    .where(_UNLEASED, recipient.c.due > sa.bindparam("now"), recipient.c.connector == sa.bindparam("way"))
+    .where(recipient.c.code == WAITS_ITS_TURN[0], recipient.c.enhanced == WAITS_ITS_TURN[1], recipient.c.remote == "")
+    .order_by(*_LONGEST_DUE_FIRST)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_HASTEN = (
+    recipient.update()
+    .where(sa.tuple_(recipient.c.message_id, recipient.c.place).in_(_EARLY))
+    .values(due=sa.bindparam("now"))
+)
+
 
 def claim(connection: sa.Connection, worker_id: int, now: float, limit: int, reader: ContentReader) -> list[Lease]:
     """Up to `limit` recipients that are due and nobody's become this worker's. The longest due come first."""
@@ -50,6 +64,11 @@ def claim(connection: sa.Connection, worker_id: int, now: float, limit: int, rea
         pending[row.message_id].append(Pending(row.place, row.attempts, row.delay_warned))
     found = load_messages(connection, pending.keys(), reader)
     return [Lease(found[key], tuple(sorted(pending[key], key=lambda each: each.index))) for key in pending]
+
+
+def hasten(connection: sa.Connection, connector: str, most: int, now: float) -> int:
+    """Up to `most` recipients that wait for their turn with the connector are due."""
+    return connection.execute(_HASTEN, {"way": connector, "most": most, "now": now}).rowcount
 
 
 def load_messages(connection: sa.Connection, ids: Iterable[str], reader: ContentReader) -> dict[str, Message]:

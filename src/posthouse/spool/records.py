@@ -100,6 +100,10 @@ class NewMessage:
     leased: bool = True
 
 
+WAITS_ITS_TURN = (450, "4.4.5")
+"""What the queue shows of mail that a limit makes wait (RFC 3463 3.5: the mail system is congested)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of leased recipients of one message; stored whole or not at all, and storing it twice is harmless.

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from posthouse.observe import DELIVERY_SECONDS
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration."""
 
 METADATA = sa.MetaData()
@@ -154,6 +154,7 @@ connection_share = sa.Table(
     METADATA,
     sa.Column("key", sa.Text, primary_key=True, nullable=False, comment="whose limit"),
     sa.Column("worker", sa.BigInteger, primary_key=True, nullable=False, autoincrement=False),
+    sa.Column("connector", sa.Text, primary_key=True, nullable=False, comment="whose mail they are for"),
     sa.Column("connections", sa.Integer, nullable=False, comment="that the worker may have open"),
 )
 

@@ -118,14 +118,18 @@ class Spool:
         `StoreUnavailable` or `StoreUncertain`."""
         return await self._act(lambda tx: allowances.take_all(tx.connection, wishes, now))
 
-    async def connections(self, key: str, *, most: int, held: int, wanted: int, now: float) -> Share:
-        """Ask for connections out of `most` that all workers share: up to `held` are open here, `wanted` are so many in
-        all. Raises `StoreUnavailable` or `StoreUncertain`."""
+    async def connections(self, key: str, connector: str, *, most: int, held: int, wanted: int, now: float) -> Share:
+        """Ask for connections out of `most` that all workers share, for a connector's mail: up to `held` are open here,
+        `wanted` are so many in all. Raises `StoreUnavailable` or `StoreUncertain`."""
+        me = (self.worker_id, connector)
         return await self._act(
-            lambda tx: allowances.share(
-                tx.connection, key, self.worker_id, most=most, held=held, wanted=wanted, now=now
-            )
+            lambda tx: allowances.share(tx.connection, key, me, most=most, held=held, wanted=wanted, now=now)
         )
+
+    async def hasten(self, connector: str, most: int, now: float) -> int:
+        """Make mail due that was to wait longer for its turn with the connector: up to `most` recipients, those that
+        were due first. Returns how many. Raises `StoreUnavailable` or `StoreUncertain`."""
+        return await self._act(lambda tx: leases.hasten(tx.connection, connector, most, now))
 
     async def heartbeat(self, now: float, revision: int) -> int:
         """Say, every 10 s or so and after a change, that this worker lives, with that revision of the organization in
