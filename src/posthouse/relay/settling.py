@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -215,23 +215,23 @@ class Settler:
     def _log(self, delivery: Delivery, settled: Sequence[Outcome], now: float) -> None:
         """The one line that a message is logged with, a line more for each further delivery or attempt."""
         message = delivery.message
-        for status in Status:
-            matching = [outcome for outcome in settled if outcome.status is status]
-            if matching:
-                _count(status, len(matching), now - message.received_at)
-                log.info(
-                    str(status),
-                    id=message.id,
-                    client=message.client.ip,
-                    connector=message.connector or "",
-                    sender=message.envelope.reverse_path,
-                    recipients=len(matching),
-                    size=message.size,
-                    exit=delivery.connector,
-                    remote=matching[0].remote,
-                    seconds=round(now - message.received_at, 3),
-                    reply=str(matching[0].reply),
-                )
+        seconds = now - message.received_at
+        for alike in _by_status(settled):
+            first = alike[0]
+            _count(first.status, len(alike), seconds)
+            log.info(
+                str(first.status),
+                id=message.id,
+                client=message.client.ip,
+                connector=message.connector or "",
+                sender=message.envelope.reverse_path,
+                recipients=len(alike),
+                size=message.size,
+                exit=delivery.connector,
+                remote=first.remote,
+                seconds=round(seconds, 3),
+                reply=str(first.reply),
+            )
 
 
 def _waits(why: str) -> Reply:
@@ -243,15 +243,22 @@ def _expired(last: Reply) -> Reply:
     return Reply(550, "5.4.7", f"Delivery time expired; the last answer was: {last}")
 
 
+def _by_status(settled: Sequence[Outcome]) -> Iterable[Sequence[Outcome]]:
+    if len(settled) == 1:  # most are
+        return (settled,)
+    matching = ([outcome for outcome in settled if outcome.status is status] for status in Status)
+    return filter(None, matching)
+
+
 def _count(status: Status, recipients: int, seconds: float) -> None:
-    match status:
-        case Status.DELIVERED:
-            observe.counters.delivered += recipients
-            observe.counters.delivery_seconds.add(seconds)
-        case Status.DEFERRED:
-            observe.counters.deferred += recipients
-        case Status.FAILED:
-            observe.counters.failed += recipients
+    counters = observe.counters
+    if status is Status.DELIVERED:
+        counters.delivered += recipients
+        counters.delivery_seconds.add(seconds)
+    elif status is Status.DEFERRED:
+        counters.deferred += recipients
+    else:
+        counters.failed += recipients
 
 
 def _advice(about: Sequence[Outcome]) -> list[str]:
