@@ -44,6 +44,8 @@ TABLE: list[tuple[str, Callable[[Administration], object], set[Role]]] = [
     ("Set-Credential", item("credential", "set", {}), {ALL}),
     ("Remove-Credential", item("credential", "remove"), {ALL}),
     ("Connect-Credential", lambda admin: admin.credentials.login("none", lambda _: None), {ALL}),
+    ("Connect-Tenant", lambda admin: admin.ledger.check(Acts.CONNECT_TENANT), {ALL}),
+    ("Get-Tenant", lambda admin: admin.ledger.check(Acts.GET_TENANT), {ALL, VIEW}),
     ("Get-MessageTrace", lambda admin: admin.mail.trace(TraceFilter()), {ALL, VIEW, FLOW}),
     ("Get-Message", lambda admin: admin.mail.queue(QueueFilter()), {ALL, VIEW, FLOW}),
     ("Get-Message", lambda admin: admin.mail.queued("none"), {ALL, VIEW, FLOW}),

@@ -305,7 +305,7 @@ def test_a_worker_whose_store_is_gone_still_ends(
 
 def test_an_error_of_the_database_shows_no_values(store: Store) -> None:
     """They may be mails, or hashes of passwords, and an error goes into the log."""
-    row = {"hash": "f00", "administrator": "planted", "created_at": 0.0, "seen_at": 0.0}
+    row = {"hash": "f00", "administrator": "planted", "origin": "", "claims": "", "created_at": 0.0, "seen_at": 0.0}
     with pytest.raises(sqlalchemy.exc.IntegrityError) as raised, store.transaction() as connection:
         connection.execute(session.insert(), [row, row])
     assert "planted" not in str(raised.value)

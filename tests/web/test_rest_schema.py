@@ -81,10 +81,15 @@ def staying_here(case: schemathesis.Case) -> schemathesis.Case:
         "/doctor": {"connectors": ["Mailboxes"], "timeout": 1},
     }.get(case.operation.path.removeprefix("/api/v1"), {})
     if isinstance(case.body, dict):
-        case.body.update(
-            {key: value for key, value in here.items() if isinstance(case.body.get(key, value), type(value))}
-        )
+        case.body.update({key: value for key, value in here.items() if _may_be_meant(key, case.body.get(key, value))})
     return case
+
+
+def _may_be_meant(key: str, value: object) -> bool:
+    """What is wrong stays so, to be refused."""
+    if key in ("port", "timeout"):
+        return isinstance(value, int | float) and 0 < value <= (60 if key == "timeout" else 65535)
+    return isinstance(value, list if key == "connectors" else str)
 
 
 def tried(requests: SearchStrategy[schemathesis.Case], office: Office, examples: int = 12) -> None:

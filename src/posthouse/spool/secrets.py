@@ -23,6 +23,8 @@ KEY_VARIABLE = "POSTHOUSE_SECRETS_KEY"
 OLD_KEY_VARIABLE = "POSTHOUSE_SECRETS_KEY_OLD"
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_LOOKS = 3
+"""At the store and then at the key, which may be rotated between the two."""
 
 
 class SecretUnreadable(SpoolError):
@@ -121,10 +123,10 @@ class Secrets:
 
     def get(self, name: str) -> bytes:
         """Raises `KeyError` for a name that isn't there."""
-        try:
-            return self._key.decrypt(name, self._ciphertext(name))
-        except SpoolError:  # the key may have been rotated between the two looks: at the store, and at the key
-            return self._key.decrypt(name, self._ciphertext(name))
+        for _ in range(_LOOKS - 1):
+            with suppress(SpoolError):
+                return self._key.decrypt(name, self._ciphertext(name))
+        return self._key.decrypt(name, self._ciphertext(name))
 
     def names(self) -> frozenset[str]:
         with self._store.reading() as connection:
