@@ -261,7 +261,8 @@ def own_replies() -> list[Reply]:
     source = Path(posthouse.__file__).parent
     files = [file for room in ("organization", "relay", "transports") for file in (source / room).rglob("*.py")]
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
-    made = [node.args for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reply"]
+    calls = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "Reply"]
+    made = [call.args for call in calls if len(call.args) == 3]
     return [
         Reply(code.value, enhanced.value, words(text))
         for code, enhanced, text in made
