@@ -15,8 +15,6 @@ T = TypeVar("T")
 COST = {Priority.HIGH: 1, Priority.NORMAL: 4, Priority.LOW: 16}
 """What a turn costs a sender: one of high priority gets four for each of a normal one. Nobody waits for ever."""
 
-_COMEBACKS = 200.0
-"""A second, that mail sent back to the store may cause at most, however many senders it is of."""
 _CLOCKS = 1000
 """Senders whose clocks are kept without a look at those that have run down."""
 
@@ -108,18 +106,17 @@ class FairQueue(Generic[T]):
 
 
 class Clocks:
-    """When mail that was sent back to the store is due again: each sender's at the pace that it could go at if it were
-    alone. Rather too early than too late: what finds no permit then takes its place by its age."""
+    """When mail that was sent back to the store is due again: a sender's alone as fast as it could go, that of many
+    twice as fast in all. Rather too early than too late: what finds no permit then takes its place by its age."""
 
     def __init__(self) -> None:
         self._last: dict[Hashable, float] = {}
         self._look_at = _CLOCKS
 
     def due(self, sender: Hashable, now: float, earliest: float, interval: float) -> float:
-        """`interval` after the sender's last one, and not before `earliest`."""
+        """After the sender's last one, and not before `earliest`. Each `interval` one mail may go."""
         if len(self._last) >= self._look_at:
             self._last = {one: last for one, last in self._last.items() if last > now}
             self._look_at = max(_CLOCKS, 2 * len(self._last))
-        interval = max(interval, len(self._last) / _COMEBACKS)
-        at = self._last[sender] = max(earliest, self._last.get(sender, 0.0)) + interval
+        at = self._last[sender] = max(earliest, self._last.get(sender, 0.0)) + interval * max(1, len(self._last) / 2)
         return at
