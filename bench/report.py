@@ -128,6 +128,21 @@ LAYOUTS = {
         "sessions",
         (_MEMORY, Column("more than with none, MiB", "more", 1), Column("KiB a session", "each", 1)),
     ),
+    "throttle": Layout(
+        "A burst against limits",
+        "All comes within some ten seconds from one sender, and then one message from another. A round ends when all "
+        "of it has arrived; the fullest minute is any 60 s at the next hop.",
+        "relay",
+        (
+            Column("all here after, s", "seconds"),
+            Column("in the fullest minute", "fullest"),
+            Column("sessions at once", "sessions"),
+            Column("the newcomer after, s", "newcomer", 1),
+            Column("sent twice", "twice"),
+            _CPU,
+            _MEMORY,
+        ),
+    ),
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from bench.parts import growth, latency, sessions, throughput, tls
+from bench.parts import growth, latency, sessions, throttle, throughput, tls
 from bench.results import Part
 from bench.stage import Options
 
@@ -16,5 +16,6 @@ PARTS: Mapping[str, Measure] = {
     "queue": growth.queue,
     "connectors": growth.connectors,
     "sessions": sessions.measure,
+    "throttle": throttle.measure,
 }
 """Each adds its figures to the part of its name, and may look at what the others have found."""

@@ -136,8 +136,8 @@ async def _load(target: Target, rate: float, count: int) -> Times:
     server = await loop.create_server(connected, "127.0.0.1", target.sink, backlog=1024)
     try:
         async with asyncio.timeout(_PATIENCE + count / rate), server:
-            await _send(target.port, -_WARM_UP, rate, _WARM_UP, warm_up)
-            await _send(target.port, 1, rate, count, times)
+            await send(target.port, -_WARM_UP, rate, _WARM_UP, warm_up)
+            await send(target.port, 1, rate, count, times)
             await everything.wait()
             for connection in connections:
                 connection.transport.abort()
@@ -146,17 +146,17 @@ async def _load(target: Target, rate: float, count: int) -> Times:
     return times
 
 
-async def _send(port: int, first: int, rate: float, count: int, times: Times) -> None:
+async def send(port: int, first: int, rate: float, count: int, times: Times, source: str = "127.0.0.1") -> None:
     """Start a session every 1/rate seconds, and wait for all of them."""
     start = time.monotonic()
     async with asyncio.TaskGroup() as sessions:
         for index in range(count):
             await asyncio.sleep(start + index / rate - time.monotonic())
-            sessions.create_task(_send_one(port, first + index, times))
+            sessions.create_task(_send_one(port, first + index, times, source))
 
 
-async def _send_one(port: int, number: int, times: Times) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def _send_one(port: int, number: int, times: Times, source: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     await reader.readline()
     for line in (b"HELO bench.test", b"MAIL FROM:<scanner@contoso.com>", b"RCPT TO:<user@example.net>", b"DATA"):
         writer.write(line + b"\r\n")
