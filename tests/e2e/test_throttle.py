@@ -207,3 +207,15 @@ def test_mail_beyond_a_days_recipients_goes_back_to_the_store_and_says_why(house
         assert entry["reply"] == "450 4.4.5 waits: connector Sink allows 3 recipients a day"
         assert [event["event"] for event in entry["events"]] == ["waits"]
         assert (entry["status"], entry["attempts"]) == ("waiting", 0)
+
+
+def test_what_waits_in_the_store_goes_as_soon_as_a_limit_is_raised_or_gone(house: MakeHouse) -> None:
+    with Sink() as sink:
+        relay = house(ORGANIZATION + outbound("Sink", "example.net", sink, "messages_per_minute = 1"))
+        relay.apply()
+        relay.start()
+        subjects = flood(relay, 60)
+        wait_for(lambda: len(rows_that_say(relay, "waits: connector Sink")) >= 39, what="mail in the store")
+        relay.apply(ORGANIZATION + outbound("Sink", "example.net", sink))
+        wait_for(lambda: subjects <= set(sink.subjects), what="all mail")
+        assert len(sink.subjects) == 60
