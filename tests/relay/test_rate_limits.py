@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posthouse.organization import InboundConnector
+from posthouse.organization import AcceptedDomain, InboundConnector, Organization
 from posthouse.relay.rate_limits import RateLimits
+from posthouse.settings import Limits, Listener
 from posthouse.spool import Grant, Spool, StoreUnavailable, Wish
+from support.desk import Desk
 
 
 class Counting:
@@ -106,3 +109,32 @@ def test_a_clock_that_is_set_back_does_not_keep_a_connector_shut() -> None:
     store.set_back = 3600.0
     store.now += 60
     assert taken(store, limits, 5, 6) == 5
+
+
+def test_commands_that_follow_mail_wait_for_the_answer_of_the_store_each_client_for_its_own() -> None:
+    class Shop(Desk):
+        """A worker whose store has two permits."""
+
+        left = 2
+
+        async def permits(self, wishes: Sequence[Wish], now: float) -> list[Grant]:
+            permits, self.left = self.left, 0
+            return [Grant(permits, 60.0, 60.0, 0)]
+
+    async def test() -> None:
+        connector = InboundConnector("Scanners", sender_ip_addresses=(ip_network("192.0.2.0/24"),), rate_limit=2)
+        organization = Organization(accepted_domains=(AcceptedDomain("contoso.com"),), inbound=(connector,))
+        desk = Shop(Limits(), Listener(address="127.0.0.1:0"), organization)
+        clients = [desk.client().greeted() for _ in range(4)]
+        for client in clients:
+            assert client.say(b"MAIL FROM:<a@contoso.com>\r\nRCPT TO:<b@contoso.com>\r\nDATA\r\n") == []
+        for _ in range(10):
+            await asyncio.sleep(0)
+        said = ["".join(client.heard()) for client in clients]
+        assert [[reply[:3] for reply in replies.splitlines()] for replies in said] == [
+            *[["250", "250", "354"]] * 2,
+            *[["450", "503", "503"]] * 2,
+        ]
+        desk.loop.close()
+
+    asyncio.run(test())
