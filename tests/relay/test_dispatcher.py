@@ -280,3 +280,31 @@ async def turns() -> None:
     """As many of the loop as whatever can happen by now takes."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+def test_a_destination_that_asks_to_slow_down_keeps_half_of_what_it_got(
+    spool: RecordingSpool, message: MakeMessage
+) -> None:
+    too_many = Reply(421, "4.7.0", "Too many connections from your address")
+
+    def answer(delivery: Delivery) -> Sequence[Outcome]:
+        first = next(iter(transport.deliveries))
+        return all_of(delivery, Status.DEFERRED, too_many) if delivery is first else delivered(delivery)
+
+    async def run() -> None:
+        dispatcher = made(spool, transport)
+        for _ in range(40):
+            dispatcher.take_fresh(message("user@example.net"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        [gate] = dispatcher._gates.values()
+        [way] = gate._ways()
+        assert way.brake is not None
+        assert way.brake.pace.connections == LANES / 2
+        assert way.brake.pace.rate >= LANES / 2
+        dispatcher.drain()
+        await dispatcher.drained()
+
+    transport = Scripted(answer)
+    asyncio.run(run())

@@ -12,6 +12,7 @@ import pytest
 from posthouse.mail import MemoryContent, Message, Notify, Reply, Status
 from posthouse.organization import Credential, CredentialKind, Organization, OutboundConnector, Priority, Throttle
 from posthouse.relay import throttle
+from posthouse.relay.brake import Pace
 from posthouse.relay.limits import Limits, limits_in
 from support.gate import NOBODY, NOW, OK, TOO_MANY, Bench
 
@@ -149,7 +150,7 @@ def test_a_credential_that_cannot_sign_in_is_passed_over(mails: MakeMails) -> No
 def test_who_asks_to_slow_down_gets_half_and_comes_back(mails: MakeMails) -> None:
     async def test() -> None:
         bench = Bench(Limits("Sink"))
-        bench.gate.slow_down("mx.test", TOO_MANY)
+        bench.gate.slow_down("mx.test", TOO_MANY, Pace(1, 1.0))
         assert bench.gate.is_needed
         bench.put(*mails(20))
         await bench.rest()
@@ -271,7 +272,7 @@ def test_connectors_without_limits_have_no_gate() -> None:
 def test_large_mail_and_long_lists_do_not_fill_a_workers_hands(mails: MakeMails) -> None:
     async def test() -> None:
         bench = Bench(Limits("Sink", Throttle(messages_per_minute=600)), answer=lambda _: TOO_MANY)
-        bench.gate.slow_down("mx.test", TOO_MANY)
+        bench.gate.slow_down("mx.test", TOO_MANY, Pace(1, 1.0))
         large = MemoryContent((bytes(1 << 20),))
         bench.put(*(replace(mail, content=large) for mail in mails(12, "large")))
         await bench.rest()

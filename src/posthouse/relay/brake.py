@@ -45,6 +45,7 @@ class Brake:
     @classmethod
     def pulled(cls, reply: Reply, now: float, used: Pace, before: Brake | None) -> Brake:
         """Half of what is used, or would be allowed by now if it was slowed down before."""
+        used = Pace(max(1.0, used.connections), max(1.0, used.rate))
         allowed = before.pace_at(now) if before else used
         half = Pace(
             max(1.0, min(used.connections, allowed.connections) / 2),

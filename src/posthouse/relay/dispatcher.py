@@ -18,6 +18,7 @@ from posthouse.relay.answers import (
     is_unreachable,
     with_quota_deferred,
 )
+from posthouse.relay.brake import Pace
 from posthouse.relay.limits import Limits, limits_in
 from posthouse.relay.settling import OpenLease, Settler
 from posthouse.relay.throttle import Gate, Hands
@@ -106,7 +107,7 @@ class Dispatcher:
             return
         lanes = self._lanes.get(key)
         if lanes is None:
-            lanes = self._lanes[key] = Lanes()
+            lanes = self._lanes[key] = Lanes(self._hands.elapsed())
         lanes.queue.append((held, delivery))
         if len(lanes.tasks) < LANES:
             task = asyncio.get_running_loop().create_task(self._work(key, lanes))
@@ -125,6 +126,7 @@ class Dispatcher:
                     if not lanes.queue:  # while this lane waited, others or a drain emptied it
                         break
                     held, delivery = lanes.queue.popleft()
+                    lanes.started += 1
                     outcomes = await self._attempt(delivery)
                 await self._settle(held, delivery, outcomes)
                 if outcomes[0].status is Status.DEFERRED:
@@ -143,7 +145,7 @@ class Dispatcher:
             await self._defer_waiting(lanes, first)
         elif asks_to_slow_down(first.reply) and self._gate(key) is None:
             gate = self._gates[key] = Gate(self._hands, Limits(key[0]), self._ended)
-            gate.slow_down(key[1], first.reply)
+            gate.slow_down(key[1], first.reply, lanes.pace_until(self._hands.elapsed()))
             for held, delivery in lanes.withdraw():
                 self._put(held, delivery)
 
@@ -209,13 +211,19 @@ class Dispatcher:
 
 
 class Lanes:
-    """The queue of one destination and the tasks that work it off."""
+    """The queue of one destination and the tasks that work it off: since the time `since` they have `started` so many
+    deliveries."""
 
-    __slots__ = ("queue", "tasks")
+    __slots__ = ("queue", "since", "started", "tasks")
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
         self.queue: deque[tuple[OpenLease, Delivery]] = deque()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.since = since
+        self.started = 0
+
+    def pace_until(self, now: float) -> Pace:
+        return Pace(len(self.tasks), self.started / max(1.0, now - self.since))
 
     def withdraw(self) -> Iterable[tuple[OpenLease, Delivery]]:
         """Take out all that waits."""

@@ -7,7 +7,6 @@ import random
 from collections import deque
 
 from posthouse import observe
-from posthouse.mail import Reply
 from posthouse.organization import Throttle
 from posthouse.relay.brake import Brake, Pace
 from posthouse.relay.limits import day, minute
@@ -166,11 +165,8 @@ class Meter:
     def started_since(self, since: float) -> int:
         return sum(start > since for start in self._starts)
 
-    def pull(self, reply: Reply, now: float) -> Brake:
-        """The next hop asks to slow down: half of what it has got until now."""
-        used = Pace(max(1, self.in_use), max(1.0, self.started_since(now - _OBSERVED) / _OBSERVED))
-        self.brake = Brake.pulled(reply, now, used, self.brake)
-        return self.brake
+    def pace_until(self, now: float) -> Pace:
+        return Pace(self.in_use, self.started_since(now - _OBSERVED) / _OBSERVED)
 
     def starts_at(self, now: float) -> float:
         """When its brake lets the next message go; never while as many are on their way as it allows."""

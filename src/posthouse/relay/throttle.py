@@ -17,6 +17,7 @@ from posthouse import observe
 from posthouse.mail import Delivery, Outcome, Reply, Status
 from posthouse.organization import Priority
 from posthouse.relay.answers import asks_to_slow_down, is_signed_out, is_unreachable
+from posthouse.relay.brake import Brake, Pace
 from posthouse.relay.fairness import Clocks, FairQueue
 from posthouse.relay.limits import Limits
 from posthouse.relay.meter import Meter
@@ -123,9 +124,9 @@ class Gate:
             self._send_back(self._queue.displace(), now)
         self._run()
 
-    def slow_down(self, destination: str, reply: Reply) -> None:
-        """A destination has asked for it before there was a gate."""
-        self._pull(self._destination(destination), reply)
+    def slow_down(self, destination: str, reply: Reply, used: Pace) -> None:
+        """A destination has asked for it that was `used` at some pace before there was a gate."""
+        self._pull(self._destination(destination), reply, used)
 
     @property
     def is_needed(self) -> bool:
@@ -236,7 +237,7 @@ class Gate:
         first, (way, _) = outcomes[0], permits[-1]
         if first.status is Status.DEFERRED:
             if asks_to_slow_down(first.reply) and (way.brake is None or began > way.brake.at):
-                self._pull(way, first.reply)
+                self._pull(way, first.reply, way.pace_until(self._hands.elapsed()))
             elif way.name and is_signed_out(first.reply):
                 way.rests_until = self._hands.elapsed() + _SIGNED_OUT
             elif reached_nobody:
@@ -312,8 +313,8 @@ class Gate:
 
     # What is told, and what goes back
 
-    def _pull(self, way: Meter, reply: Reply) -> None:
-        brake = way.pull(reply, self._hands.elapsed())
+    def _pull(self, way: Meter, reply: Reply, used: Pace) -> None:
+        brake = way.brake = Brake.pulled(reply, self._hands.elapsed(), used, way.brake)
         log.warning(
             "slowing down",
             connector=self.limits.connector,
