@@ -7,6 +7,7 @@ kept here. Secrets are no part of it: no address, and no history, ever has one.
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,7 +23,7 @@ TENANT, OTHER = "tenant", "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(ABC):
     """Fields are spelled as in the organization's file, but for some that stand for several. `seen` is the tag of the
     connector that is changed, empty for a new one."""
 
@@ -40,17 +41,17 @@ class Draft:
         return cls(**{**values, **cls.read(item), "seen": tag_of(item)})
 
     @classmethod
+    @abstractmethod
     def read(cls, item: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that the file spells otherwise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gaps(self, text: Texts) -> Errors:
         """What the organization's checks allow, or can't see, and nobody wants."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values_to_check(self) -> dict[str, Any]:
         """For the organization's checks: without what is asked for last. None is the default."""
-        raise NotImplementedError
 
     def filled_in(self, form: Form) -> Self:
         """With what a form says; what it doesn't have stays."""

@@ -3,6 +3,7 @@ and for changing one."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -47,7 +48,7 @@ SCOPE = Step("scope", "From and to", "connectors/scope.html", ("origin", "to", "
 NAME = Step("name", "Name", "connectors/name.html", ("name", "comment", "enabled", "cloud_services_mail_enabled"))
 
 
-class Wizard(Generic[D]):
+class Wizard(ABC, Generic[D]):
     """For one request. `name` is the connector that is changed, empty for a new one."""
 
     direction: Direction
@@ -92,9 +93,9 @@ class Wizard(Generic[D]):
         """Those that this one needs."""
         return self.steps
 
+    @abstractmethod
     def script(self, draft: D) -> str:
         """The same in PowerShell."""
-        raise NotImplementedError
 
     def also(self, step: Step, draft: D) -> dict[str, Any]:
         """What a step's template wants besides."""
