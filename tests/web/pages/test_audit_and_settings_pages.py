@@ -137,13 +137,13 @@ class TestSettings:
         unchanged = keeper.press(keeper.get("/settings/apply"), "/apply", ("go", "check"), toml=exported)
         assert "It changes nothing" in unchanged.text
         document = tomllib.loads(exported)
-        document["accepted_domain"].append({"name": "fabrikam.com"})
+        document["accepted_domain"].append({"name": "tailspin.test"})
         more = tomli_w.dumps(document)
         planned = keeper.press(keeper.get("/settings/apply"), "/apply", ("go", "check"), toml=more)
-        assert 'accepted_domain "fabrikam.com"' in planned.text
-        assert "fabrikam.com" not in plain.house.run("export").stdout
+        assert 'accepted_domain "tailspin.test"' in planned.text
+        assert "tailspin.test" not in plain.house.run("export").stdout
         keeper.press(planned, "/apply", ("go", "apply"))
-        assert "fabrikam.com" in plain.house.run("export").stdout
+        assert "tailspin.test" in plain.house.run("export").stdout
         late = keeper.press(planned, "/apply", ("go", "apply"))
         assert "somebody has changed it since" in late.text
 
